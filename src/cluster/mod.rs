@@ -1,0 +1,1 @@
+//! The managed throw-away Postgres: find the programs, start, supervise, stop.

@@ -1,0 +1,28 @@
+//! One file per command: from what was typed to the library to what is printed.
+//!
+//! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::error::{Error, Result};
+
+/// Runs the command that was typed and returns its exit code.
+#[must_use]
+pub fn dispatch(cli: Cli) -> ExitCode {
+    let outcome: Result<u8> = match cli.command {
+        Some(Command::Cluster(_) | Command::Supervise(_) | Command::Profiles(_)) | None => {
+            Err(Error::internal("not connected yet"))
+        }
+        Some(Command::Run(_) | Command::Copy(_) | Command::Check(_)) => {
+            Err(Error::internal("not connected yet"))
+        }
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("rb-bench: error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

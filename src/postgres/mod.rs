@@ -1,0 +1,1 @@
+//! What any client of Postgres needs: connecting, catalogs, moving COPY bytes, SQLSTATEs.

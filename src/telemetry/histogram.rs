@@ -1,0 +1,114 @@
+//! The four latency distributions of a run, in microseconds, mergeable over workers.
+
+use base64::Engine as _;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+
+use crate::error::{Error, Result};
+
+/// Longest latency kept apart, microseconds (one hour); longer ones count as this.
+const MAX_US: u64 = 3_600_000_000;
+
+/// A run's latency distributions, microseconds with three significant figures.
+#[derive(Debug, Clone)]
+pub struct Histograms {
+    /// One chunk: from asking for its first byte to its last byte accepted.
+    pub chunk: Histogram<u64>,
+    /// Each wait for the source.
+    pub fetch: Histogram<u64>,
+    /// Each wait for the destination.
+    pub flush: Histogram<u64>,
+    /// Each prepare or commit.
+    pub commit: Histogram<u64>,
+}
+
+fn empty() -> Histogram<u64> {
+    let mut histogram = Histogram::new_with_bounds(1, MAX_US, 3)
+        .unwrap_or_else(|e| unreachable!("constant bounds are valid: {e}"));
+    histogram.auto(false);
+    histogram
+}
+
+impl Default for Histograms {
+    fn default() -> Self {
+        Self {
+            chunk: empty(),
+            fetch: empty(),
+            flush: empty(),
+            commit: empty(),
+        }
+    }
+}
+
+/// Records a duration, saturating at the longest one kept apart.
+pub fn record(histogram: &mut Histogram<u64>, duration: std::time::Duration) {
+    histogram.saturating_record((duration.as_micros() as u64).max(1));
+}
+
+impl Histograms {
+    /// Adds another worker's distributions.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        let pairs = [
+            (&mut self.chunk, &other.chunk),
+            (&mut self.fetch, &other.fetch),
+            (&mut self.flush, &other.flush),
+            (&mut self.commit, &other.commit),
+        ];
+        for (mine, theirs) in pairs {
+            mine.add(theirs)
+                .map_err(|e| Error::internal(format!("merging histograms: {e}")))?;
+        }
+        Ok(())
+    }
+
+    /// The distributions by the names artifacts use.
+    pub fn named(&self) -> [(&'static str, &Histogram<u64>); 4] {
+        [
+            ("chunk_us", &self.chunk),
+            ("fetch_us", &self.fetch),
+            ("flush_us", &self.flush),
+            ("commit_us", &self.commit),
+        ]
+    }
+}
+
+/// The histogram as base64 of HdrHistogram's V2 deflate format.
+pub fn encode(histogram: &Histogram<u64>) -> Result<String> {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new()
+        .serialize(histogram, &mut bytes)
+        .map_err(|e| Error::internal(format!("serializing a histogram: {e}")))?;
+    Ok(base64::engine::general_purpose::STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_encoded_histogram_reads_back() {
+        let mut histograms = Histograms::default();
+        record(&mut histograms.chunk, Duration::from_millis(171));
+        record(&mut histograms.chunk, Duration::from_secs(10_000));
+        let text = encode(&histograms.chunk).unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .unwrap();
+        let back: Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .unwrap();
+        assert_eq!(back.len(), 2);
+        assert!(back.max() >= MAX_US);
+    }
+
+    #[test]
+    fn merging_adds_counts() {
+        let (mut a, mut b) = (Histograms::default(), Histograms::default());
+        record(&mut a.fetch, Duration::from_micros(5));
+        record(&mut b.fetch, Duration::from_micros(7));
+        a.merge(&b).unwrap();
+        assert_eq!(a.fetch.len(), 2);
+    }
+}

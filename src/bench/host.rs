@@ -13,16 +13,17 @@ use crate::parallelism::available_cores;
 /// What this machine is.
 #[must_use]
 pub fn describe() -> HostRecord {
-    let mut system = System::new();
-    system.refresh_memory();
     HostRecord {
-        name: System::host_name(),
-        os: System::long_os_version(),
-        kernel: System::kernel_version(),
+        name: System::host_name().ok(),
+        os: System::long_os_version().ok(),
+        kernel: System::kernel_version().ok(),
         cpu: cpu_model(),
-        cores: std::fs::read_to_string("/proc/stat").map_or(0, |text| cores(&text).len() as u32),
+        cores: fs::read_to_string("/proc/stat").map_or(0, |text| cores(&text).len() as u32),
         available_cores: available_cores(),
-        memory_bytes: system.total_memory(),
+        memory_bytes: System::new().map_or(0, |mut system| {
+            system.refresh_memory();
+            system.total_memory()
+        }),
     }
 }
 

@@ -22,4 +22,4 @@ pub mod session;
 pub mod stats;
 pub mod store;
 pub mod summary;
-mod target;
+pub mod target;

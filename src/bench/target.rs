@@ -114,6 +114,17 @@ pub struct Wanted<'a> {
 }
 
 impl Targets {
+    /// No targets at all: `dest-null`.
+    #[must_use]
+    pub fn none(leftovers: &Leftovers) -> Self {
+        Self {
+            writes_to: WritesTo::Nowhere,
+            targets: Vec::new(),
+            leftovers: leftovers.clone(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Makes the targets ready for the first reset.
     ///
     /// # Errors
@@ -126,9 +137,6 @@ impl Targets {
             leftovers: wanted.leftovers.clone(),
             notes: Vec::new(),
         };
-        if wanted.writes_to == WritesTo::Nowhere {
-            return Ok(targets);
-        }
         session
             .execute("SET client_min_messages = warning", "setting up a session")
             .await?;

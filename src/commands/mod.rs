@@ -2,7 +2,9 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod bench;
 mod cluster;
+mod profiles;
 mod supervise;
 
 use std::process::ExitCode;
@@ -16,7 +18,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     let outcome: Result<u8> = match cli.command {
         Some(Command::Cluster(args)) => cluster::run(args),
         Some(Command::Supervise(args)) => supervise::run(&args),
-        Some(Command::Profiles(_)) | None => Err(Error::internal("not connected yet")),
+        Some(Command::Profiles(args)) => profiles::run(&args),
+        None => bench::run(&cli.bench),
         Some(Command::Run(_) | Command::Copy(_) | Command::Check(_)) => {
             Err(Error::internal("not connected yet"))
         }

@@ -272,3 +272,6 @@ fn set(node: &mut Node, path: &[&str], above: &str, change: &Override) -> Result
         Content::Scalar(_) => Err(format!("{above} holds a value, not keys")),
     }
 }
+
+#[cfg(test)]
+mod tests;

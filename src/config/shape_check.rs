@@ -158,9 +158,8 @@ fn check_connector(
     ];
     fields.extend_from_slice(beside);
     let mut map = check_map(entries, &fields, path, report);
-    let (kind, config) = match (known, kinds.first()) {
-        (Some(known), _) | (None, Some(known)) => known,
-        (None, None) => return map,
+    let Some((kind, config)) = known.or(kinds.first()) else {
+        return map;
     };
     map.insert("use".into(), (*kind).into());
     if config.is_empty() {
@@ -283,3 +282,6 @@ pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,10 +81,9 @@ impl Scalar {
     /// The type of the value.
     pub(super) fn plain(&self) -> Plain {
         match self.filled {
-            Filled::Whole => resolve(&self.text),
             Filled::Partly => Plain::Text,
             Filled::No | Filled::Failed if self.quoted => Plain::Text,
-            Filled::No | Filled::Failed => resolve(&self.text),
+            Filled::No | Filled::Failed | Filled::Whole => resolve(&self.text),
         }
     }
 

@@ -372,3 +372,6 @@ impl Serialize for Secret {
 
 /// Key-value settings in a stable order, as they are recorded.
 pub type Settings = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests;

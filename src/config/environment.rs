@@ -53,20 +53,19 @@ fn fill_node(
             }
         }
         Content::Scalar(scalar) if scalar.text.contains("${") => {
-            for message in fill_scalar(scalar, lookup, left) {
-                problems.push(Problem {
-                    place: node.place.clone(),
-                    path: path.to_owned(),
-                    message,
-                });
-            }
+            fill_scalar(scalar, lookup, left);
+            problems.extend(scalar.faults.iter().map(|message| Problem {
+                place: node.place.clone(),
+                path: path.to_owned(),
+                message: message.clone(),
+            }));
         }
         Content::Scalar(_) => {}
     }
 }
 
-/// Fills one scalar; returns what is wrong with it.
-fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, left: &mut usize) -> Vec<String> {
+/// Fills one scalar, or says in it why that cannot be.
+fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, left: &mut usize) {
     let mut faults = Vec::new();
     let mut pieces = 0;
     let mut variables = 0;
@@ -108,7 +107,7 @@ fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, left: &mut usize) -> Ve
     };
     scalar.text = filled;
     faults.dedup();
-    faults
+    scalar.faults = faults;
 }
 
 enum Piece<'t> {
@@ -177,7 +176,8 @@ mod tests {
             "PW" => Some("hunter2".to_owned()),
             _ => None,
         };
-        let faults = fill_scalar(&mut scalar, &lookup, &mut (1 << 20));
+        fill_scalar(&mut scalar, &lookup, &mut (1 << 20));
+        let faults = scalar.faults.clone();
         (scalar, faults)
     }
 

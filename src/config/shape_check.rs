@@ -38,7 +38,11 @@ fn check_value(
     if let Shape::Pipeline(connections) = shape {
         return Ok(pipeline_shape::check(node, *connections, path, report));
     }
-    if node.scalar().is_some_and(|s| s.filled == Filled::Failed) {
+    if let Some(scalar) = node.scalar().filter(|s| s.filled == Filled::Failed) {
+        // Told once by the whole document, but a value may have come from another.
+        for fault in &scalar.faults {
+            report.report(node.place.clone(), path.to_owned(), fault.clone());
+        }
         return Err(None);
     }
     if node.is_null() && shape.may_be_empty() {

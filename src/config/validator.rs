@@ -22,13 +22,15 @@ use crate::error::Result;
 /// The document format this version reads.
 const VERSION: &str = "1.0";
 /// Whole-run retries.
-const MAX_RETRIES: RangeInclusive<u64> = 0..=100;
+pub(super) const MAX_RETRIES: RangeInclusive<u64> = 0..=100;
 /// Chunk sizes: one block of a table, to 1 TiB.
-const CHUNK_BYTES: RangeInclusive<u64> = (8 << 10)..=(1 << 40);
+pub(super) const CHUNK_BYTES: RangeInclusive<u64> = (8 << 10)..=(1 << 40);
 /// Bytes gathered before each send.
-const BUFFER_BYTES: RangeInclusive<u64> = (4 << 10)..=(16 << 20);
+pub(super) const BUFFER_BYTES: RangeInclusive<u64> = (4 << 10)..=(16 << 20);
 /// Widths of a generated payload.
-const ROW_BYTES: RangeInclusive<u64> = 1..=(16 << 20);
+pub(super) const ROW_BYTES: RangeInclusive<u64> = 1..=(16 << 20);
+/// Generated rows a second.
+pub(super) const RATES: RangeInclusive<u64> = 1..=1_000_000_000;
 
 /// Judges a pipeline that was built without a document (`rb-bench copy`); `origin` is what its
 /// problems are told of.
@@ -68,11 +70,8 @@ fn judge_source(pipeline: &Pipeline, connections: Connections, report: &mut Chec
 fn judge_generate(generate: &Generate, report: &mut Checked<'_>) {
     let width = u64::from(generate.row_bytes);
     within(width, &ROW_BYTES, "source.config.row_bytes", report);
-    if generate.rows_per_second == Some(0) {
-        report.refuse(
-            "source.config.rows_per_second",
-            "no rows (`0`); accepted: a whole number from 1, or no such key for no limit",
-        );
+    if let Some(rate) = generate.rows_per_second {
+        within(rate, &RATES, "source.config.rows_per_second", report);
     }
 }
 

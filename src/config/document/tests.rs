@@ -177,6 +177,26 @@ fn overrides_of_a_profile_are_told_by_their_line() {
 }
 
 #[test]
+fn an_override_whose_variable_is_missing_is_never_taken_for_a_value() {
+    let text = PROFILE.replace(
+        "resources.paralelism: 2",
+        "resources.parallelism: \"${NONE}\"",
+    );
+    let document = profile(&text);
+    let error = document
+        .at("pipeline")
+        .unwrap()
+        .with_overrides(&document.overrides_at("bench.after"))
+        .unwrap()
+        .pipeline(Connections::Later)
+        .unwrap_err();
+    assert!(
+        error.message().contains("variable NONE is not set"),
+        "{error}"
+    );
+}
+
+#[test]
 fn another_kind_of_document_is_checked_with_its_own_shape() {
     let text = PROFILE
         .replace("iters: 3", "iters: 0\n  iterations: 1")
@@ -189,7 +209,14 @@ fn another_kind_of_document_is_checked_with_its_own_shape() {
     let mut checked = document.check(&profile_shape());
     checked.refuse("bench.before", "not to my liking; accepted: nothing");
     checked.refuse("bench.iters", "not told: it was refused before");
-    insta::assert_snapshot!(checked.problems(), @"");
+    insta::assert_snapshot!(checked.problems(), @r#"
+    tiny.yaml:1:10: profile: the environment variable NONE is not set (`${NONE}`); set it, or give a default: ${NONE:-...}
+    tiny.yaml:5:29: pipeline.resources.parallelism: a run needs a worker (`0`); accepted: `auto` or a whole number from 1 to 4294967295
+    tiny.yaml:12:10: bench.iters: out of range (`0`); accepted: a whole number from 1 to 1000
+    tiny.yaml:13:3: bench.iterations: unknown key; known here: iters, before, after
+    tiny.yaml:14:11: bench.before: not to my liking; accepted: nothing
+    5 problems in tiny.yaml
+    "#);
     assert!(checked.finish::<serde_yaml::Value>().is_err());
 
     let document = profile(PROFILE);

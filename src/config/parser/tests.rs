@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use proptest::prelude::*;
@@ -75,7 +76,14 @@ resources:
     let error = parse(text).unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
     assert_eq!(error.exit_code(), 1);
-    insta::assert_snapshot!(error.message(), @"");
+    insta::assert_snapshot!(error.message(), @r#"
+    orders.yaml:5:45: source.config.prot: unknown key; did you mean source.config.port? known here: url, host, port, user, password, database, sslmode, schema
+    orders.yaml:8:18: source.streams.0.sync_mode: unknown word (`full`); accepted: full_refresh, incremental, cdc
+    orders.yaml:12:15: destination.write_mode: unknown word (`apend`); did you mean append? accepted: append, replace, upsert
+    orders.yaml:14:16: resources.parallelism: a run needs a worker (`0`); accepted: `auto` or a whole number from 1 to 4294967295
+    orders.yaml:15:16: resources.max_retries: not a number (`lots`); accepted: a whole number from 0 to 100
+    5 problems in orders.yaml
+    "#);
 }
 
 #[test]
@@ -144,13 +152,22 @@ fn all_missing_variables_are_named_with_the_other_problems() {
             "postgres://${USER_}:${PASS}@db2/shop",
         )
         .replace("max_retries: 3", "max_retries: 300");
-    insta::assert_snapshot!(message(&text), @"");
+    insta::assert_snapshot!(message(&text), @r#"
+    orders.yaml:5:18: source.config.url: the environment variable SOURCE_URL is not set (`${SOURCE_URL}`); set it, or give a default: ${SOURCE_URL:-...}
+    orders.yaml:12:18: destination.config.url: the environment variable USER_ is not set (`${USER_}`); set it, or give a default: ${USER_:-...}
+    orders.yaml:12:18: destination.config.url: the environment variable PASS is not set (`${PASS}`); set it, or give a default: ${PASS:-...}
+    orders.yaml:17:16: resources.max_retries: out of range (`300`); accepted: a whole number from 0 to 100
+    4 problems in orders.yaml
+    "#);
 }
 
 #[test]
 fn a_variable_in_braces_without_quotes_gets_a_hint() {
     let text = GOOD.replace("\"postgres://app@db1/shop\"", "${URL}");
-    insta::assert_snapshot!(message(&text), @"");
+    insta::assert_snapshot!(message(&text), @r#"
+    orders.yaml:5:19: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; inside { } and [ ], quote it: "${VAR}"
+    1 problem in orders.yaml
+    "#);
 }
 
 #[test]
@@ -242,6 +259,48 @@ fn unknown_keys_are_told_with_the_key_that_was_meant() {
         );
         assert!(found.ends_with("\n1 problem in orders.yaml"), "{found}");
     }
+}
+
+#[test]
+fn whatever_else_is_wrong_the_rest_is_judged() {
+    let good = GOOD.replace("parallelism: auto", "parallelism: 0");
+    for broken in [
+        "version: \"1.0\"\n",
+        "pipeline: orders_copy\n",
+        "  use: source-postgres\n",
+        "  use: dest-postgres\n",
+        "name: orders\n      ",
+        "  config: { url: \"postgres://app@db1/shop\", schema: public }\n",
+    ] {
+        let text = good.replacen(broken, "", 1);
+        assert_ne!(text, good);
+        let found = message(&text);
+        assert!(
+            found.contains("resources.parallelism: a run needs a worker"),
+            "{found}"
+        );
+        assert!(found.ends_with("2 problems in orders.yaml"), "{found}");
+    }
+    let text = good.replacen(
+        "source:\n  use: source-postgres\n  config",
+        "source: 5\nsauce:\n  config",
+        1,
+    );
+    let found = message(&text);
+    assert!(found.ends_with("3 problems in orders.yaml"), "{found}");
+}
+
+#[test]
+fn endless_problems_are_not_told_endlessly() {
+    let mut text = GOOD.to_owned();
+    for n in 0..1000 {
+        writeln!(text, "unknown{n}: 1").unwrap();
+    }
+    let found = message(&text);
+    assert!(
+        found.ends_with("\nand 800 more\n1000 problems in orders.yaml"),
+        "{found}"
+    );
 }
 
 #[test]

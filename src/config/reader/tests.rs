@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use crate::config::tree::{Content, Plain};
 
@@ -135,7 +137,7 @@ fn aliases_that_explode_are_refused_before_they_do() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..30 {
         let alias = format!("*a{}", n - 1);
-        bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![alias; 10].join(", ")));
+        writeln!(bomb, "a{n}: &a{n} [{}]", vec![alias; 10].join(", ")).unwrap();
     }
     let found = wrong(&bomb);
     assert!(

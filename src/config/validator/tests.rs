@@ -343,47 +343,47 @@ fn streams_and_their_targets_are_named_once() {
         ("[]", "6:12: source.streams: an empty list"),
         (
             "[{ name: a }, { name: a }]",
-            "6:33: source.streams.1.name: the stream is listed twice (`a`), first in line 6",
+            "6:34: source.streams.1.name: the stream is listed twice (`a`), first in line 6",
         ),
         (
             "[{ name: a }, { name: b, target: a }]",
-            "6:44: source.streams.1.target: two streams for one table of the destination (`a`), the other in line 6",
+            "6:45: source.streams.1.target: two streams for one table of the destination (`a`), the other in line 6",
         ),
         (
             "[{ name: a }, { name: a, schema: s }]",
-            "6:33: source.streams.1.name: two streams for one table",
+            "6:34: source.streams.1.name: two streams for one table",
         ),
         (
             "[{ name: a }, { name: b, target: public.a }]",
-            "6:44: source.streams.1.target: two streams for one table",
+            "6:45: source.streams.1.target: two streams for one table",
         ),
         (
             "[{ name: a, target: x.y.z }]",
-            "6:31: source.streams.0.target: a name of 3 parts",
+            "6:32: source.streams.0.target: a name of 3 parts",
         ),
         (
             "[{ name: \"a_*\", target: x }]",
-            "6:35: source.streams.0.target: a target for a pattern (`a_*`)",
+            "6:36: source.streams.0.target: a target for a pattern (`a_*`)",
         ),
         (
             "[{ name: \"\" }]",
-            "6:20: source.streams.0.name: an empty name",
+            "6:21: source.streams.0.name: an empty name",
         ),
         (
             "[{ name: a, columns: [] }]",
-            "6:32: source.streams.0.columns: an empty list",
+            "6:33: source.streams.0.columns: an empty list",
         ),
         (
             "[{ name: a, columns: [b, b] }]",
-            "6:36: source.streams.0.columns.1: the column is listed twice (`b`)",
+            "6:37: source.streams.0.columns.1: the column is listed twice (`b`)",
         ),
         (
             "[{ name: a, columns: b }]",
-            "6:32: source.streams.0.columns: not a list (`b`)",
+            "6:33: source.streams.0.columns: not a list (`b`)",
         ),
         (
             &format!("[{{ name: {long} }}]"),
-            "6:20: source.streams.0.name: a name of 64 bytes",
+            "6:21: source.streams.0.name: a name of 64 bytes",
         ),
         (
             "[{ schema: a }]",
@@ -491,17 +491,17 @@ fn generated_rows_and_dropped_rows_have_their_own_rules() {
         (
             "{ rows: 1, rows_per_second: 0 }",
             "a",
-            "5:39: source.config.rows_per_second: no rows",
+            "5:39: source.config.rows_per_second: out of range (`0`)",
         ),
         (
             "{ rows: 1 }",
             "a*",
-            "6:20: source.streams.0.name: a pattern (`a*`)",
+            "6:21: source.streams.0.name: a pattern (`a*`)",
         ),
         (
             "{ rows: 1 }",
             "a, columns: [id, total]",
-            "6:37: source.streams.0.columns.1: source-generate has no such column (`total`)",
+            "6:38: source.streams.0.columns.1: source-generate has no such column (`total`)",
         ),
         (
             "{ rows: 1, url: x }",

@@ -159,7 +159,10 @@ impl Override {
     /// in it is left as it is.
     pub fn flag(flag: &str, text: &str) -> Result<Self> {
         let usage = |what: &str| {
-            let shown = mask_secrets(text);
+            let shown = match text.split_once('=') {
+                Some((key, _)) if is_password(key) => format!("{key}=***"),
+                _ => mask_secrets(text),
+            };
             Error::new(
                 Kind::Usage,
                 format!(
@@ -172,8 +175,7 @@ impl Override {
         if key.is_empty() || key.split('.').any(str::is_empty) {
             return Err(usage("not a dotted key"));
         }
-        let secret = key.ends_with("password");
-        let shown = if secret {
+        let shown = if is_password(key) {
             "***".into()
         } else {
             mask_secrets(value)
@@ -208,7 +210,7 @@ impl Override {
     /// The value as written, secrets masked.
     #[must_use]
     pub fn shown(&self) -> String {
-        if self.key.ends_with("password") {
+        if is_password(&self.key) {
             return "***".into();
         }
         match &self.value.content {
@@ -216,6 +218,12 @@ impl Override {
             Content::List(_) | Content::Map(_) => self.value.shown(),
         }
     }
+}
+
+/// Whether a key names a password, or was meant to.
+fn is_password(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    shape_check::nearest(last, ["password"].into_iter()).is_some()
 }
 
 /// Gives a value and everything in it one place.
@@ -272,3 +280,6 @@ fn set(node: &mut Node, path: &[&str], above: &str, change: &Override) -> Result
         Content::Scalar(_) => Err(format!("{above} holds a value, not keys")),
     }
 }
+
+#[cfg(test)]
+mod tests;

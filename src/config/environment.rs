@@ -23,8 +23,8 @@ pub fn process_environment(name: &str) -> Option<String> {
 /// Fills every scalar below `root`.
 pub(super) fn fill(root: &mut Node, lookup: &Lookup<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut room = MAX_FILLED;
-    fill_node(root, "", lookup, &mut room, &mut problems);
+    let mut left = MAX_FILLED;
+    fill_node(root, "", lookup, &mut left, &mut problems);
     problems
 }
 
@@ -32,13 +32,13 @@ fn fill_node(
     node: &mut Node,
     path: &str,
     lookup: &Lookup<'_>,
-    room: &mut usize,
+    left: &mut usize,
     problems: &mut Vec<Problem>,
 ) {
     match &mut node.content {
         Content::List(items) => {
             for (n, item) in items.iter_mut().enumerate() {
-                fill_node(item, &join(path, n), lookup, room, problems);
+                fill_node(item, &join(path, n), lookup, left, problems);
             }
         }
         Content::Map(entries) => {
@@ -47,26 +47,25 @@ fn fill_node(
                     &mut entry.value,
                     &join(path, &entry.key),
                     lookup,
-                    room,
+                    left,
                     problems,
                 );
             }
         }
         Content::Scalar(scalar) if scalar.text.contains("${") => {
-            for message in fill_scalar(scalar, lookup, room) {
-                problems.push(Problem {
-                    place: node.place.clone(),
-                    path: path.to_owned(),
-                    message,
-                });
-            }
+            fill_scalar(scalar, lookup, left);
+            problems.extend(scalar.faults.iter().map(|message| Problem {
+                place: node.place.clone(),
+                path: path.to_owned(),
+                message: message.clone(),
+            }));
         }
         Content::Scalar(_) => {}
     }
 }
 
-/// Fills one scalar; returns what is wrong with it.
-fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, room: &mut usize) -> Vec<String> {
+/// Fills one scalar, or says in it why that cannot be.
+fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, left: &mut usize) {
     let mut faults = Vec::new();
     let mut pieces = 0;
     let mut variables = 0;
@@ -91,7 +90,7 @@ fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, room: &mut usize) -> Ve
                 quote(text)
             )),
         }
-        if filled.len() > *room {
+        if filled.len() > *left {
             faults.push(
                 "variables fill in too much text; accepted: at most 64 MiB in a document".into(),
             );
@@ -99,7 +98,7 @@ fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, room: &mut usize) -> Ve
             break;
         }
     }
-    *room -= filled.len();
+    *left -= filled.len();
     scalar.filled = match (faults.is_empty(), variables) {
         (false, _) => Filled::Failed,
         (true, 0) => Filled::No,
@@ -108,7 +107,7 @@ fn fill_scalar(scalar: &mut Scalar, lookup: &Lookup<'_>, room: &mut usize) -> Ve
     };
     scalar.text = filled;
     faults.dedup();
-    faults
+    scalar.faults = faults;
 }
 
 enum Piece<'t> {
@@ -177,7 +176,8 @@ mod tests {
             "PW" => Some("hunter2".to_owned()),
             _ => None,
         };
-        let faults = fill_scalar(&mut scalar, &lookup, &mut (1 << 20));
+        fill_scalar(&mut scalar, &lookup, &mut (1 << 20));
+        let faults = scalar.faults.clone();
         (scalar, faults)
     }
 

@@ -21,3 +21,6 @@ pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
 pub fn parse_pipeline(text: &str, origin: &str, environment: &Lookup<'_>) -> Result<Pipeline> {
     Document::read(text, origin, environment)?.pipeline(Connections::Required)
 }
+
+#[cfg(test)]
+mod tests;

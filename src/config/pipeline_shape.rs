@@ -3,6 +3,8 @@
 //! A key added to [`types`](super::types) is added here, or it is refused as unknown. Bounds that
 //! depend on meaning are not here but in [`validator`](super::validator).
 
+use std::ops::RangeInclusive;
+
 use serde_yaml::Value;
 
 use super::report::Checked;
@@ -65,8 +67,8 @@ fn source() -> Shape {
                 "source-generate",
                 vec![
                     Field::required("rows", Shape::integer(0, i64::MAX)),
-                    Field::optional("row_bytes", Shape::integer(0, u32::MAX)),
-                    Field::optional("rows_per_second", Shape::integer(0, u64::MAX)),
+                    Field::optional("row_bytes", bounded(&validator::ROW_BYTES)),
+                    Field::optional("rows_per_second", bounded(&validator::RATES)),
                     Field::optional("seed", Shape::integer(0, u64::MAX)),
                 ],
             ),
@@ -125,10 +127,15 @@ fn resources() -> Shape {
                 accepts: PARALLELISM_ACCEPTS,
             },
         ),
-        Field::optional("max_retries", Shape::integer(0, u32::MAX)),
-        Field::optional("chunk_bytes", Shape::integer(0, u64::MAX)),
-        Field::optional("buffer_bytes", Shape::integer(0, u32::MAX)),
+        Field::optional("max_retries", bounded(&validator::MAX_RETRIES)),
+        Field::optional("chunk_bytes", bounded(&validator::CHUNK_BYTES)),
+        Field::optional("buffer_bytes", bounded(&validator::BUFFER_BYTES)),
     ])
+}
+
+/// The validator's own bounds, so that a value of the wrong type is told them as well.
+fn bounded(bounds: &RangeInclusive<u64>) -> Shape {
+    Shape::integer(*bounds.start(), *bounds.end())
 }
 
 /// Checks a pipeline document at `path` of a document, shape and meaning.

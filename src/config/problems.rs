@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind};
 
+/// How many problems are told in full; nobody reads more.
+const SHOWN_PROBLEMS: usize = 200;
+
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -159,11 +162,14 @@ impl Problems {
 /// One problem a line, then how many there are and in which document.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.list.iter().enumerate() {
+        for (n, problem) in self.list.iter().take(SHOWN_PROBLEMS).enumerate() {
             if n > 0 {
                 f.write_str("\n")?;
             }
             write!(f, "{problem}")?;
+        }
+        if self.list.len() > SHOWN_PROBLEMS {
+            write!(f, "\nand {} more", self.list.len() - SHOWN_PROBLEMS)?;
         }
         if self.only_flags() {
             return Ok(());

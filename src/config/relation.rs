@@ -24,14 +24,11 @@ impl RelationName {
         let mut parts = Vec::new();
         let mut rest = text;
         loop {
-            let (part, after) = match rest.strip_prefix('"') {
-                Some(quoted) => {
-                    quoted_part(quoted).ok_or(format!("an open quote in a name; {ACCEPTED}"))?
-                }
-                None => {
-                    let end = rest.find('.').unwrap_or(rest.len());
-                    (rest[..end].to_owned(), &rest[end..])
-                }
+            let (part, after) = if let Some(quoted) = rest.strip_prefix('"') {
+                quoted_part(quoted).ok_or(format!("an open quote in a name; {ACCEPTED}"))?
+            } else {
+                let end = rest.find('.').unwrap_or(rest.len());
+                (rest[..end].to_owned(), &rest[end..])
             };
             parts.push(part);
             match after.strip_prefix('.') {

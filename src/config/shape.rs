@@ -218,7 +218,7 @@ pub(super) fn keys(fields: &[Field]) -> String {
     keys.join(", ")
 }
 
-/// An integer as serde_yaml holds it; one beyond its range has been refused before.
+/// An integer as a YAML value; one beyond its range has been refused before.
 pub(super) fn whole(number: i128) -> Value {
     u64::try_from(number)
         .map(Value::from)

@@ -38,7 +38,11 @@ fn check_value(
     if let Shape::Pipeline(connections) = shape {
         return Ok(pipeline_shape::check(node, *connections, path, report));
     }
-    if node.scalar().is_some_and(|s| s.filled == Filled::Failed) {
+    if let Some(scalar) = node.scalar().filter(|s| s.filled == Filled::Failed) {
+        // Told once by the whole document, but a value may have come from another.
+        for fault in &scalar.faults {
+            report.report(node.place.clone(), path.to_owned(), fault.clone());
+        }
         return Err(None);
     }
     if node.is_null() && shape.may_be_empty() {
@@ -158,9 +162,8 @@ fn check_connector(
     ];
     fields.extend_from_slice(beside);
     let mut map = check_map(entries, &fields, path, report);
-    let (kind, config) = match (known, kinds.first()) {
-        (Some(known), _) | (None, Some(known)) => known,
-        (None, None) => return map,
+    let Some((kind, config)) = known.or(kinds.first()) else {
+        return map;
     };
     map.insert("use".into(), (*kind).into());
     if config.is_empty() {
@@ -283,3 +286,6 @@ pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,8 @@ pub(super) struct Scalar {
     pub quoted: bool,
     /// What the environment did to it.
     pub filled: Filled,
+    /// Why it could not be filled.
+    pub faults: Vec<String>,
 }
 
 /// What the environment did to a scalar.
@@ -54,7 +56,7 @@ pub(super) enum Filled {
     Partly,
     /// All of it came from one variable: it is what its text would be without quotes.
     Whole,
-    /// A variable is missing or misspelt, which has been reported; it has no value.
+    /// A variable is missing or misspelt: it has no value.
     Failed,
 }
 
@@ -75,16 +77,16 @@ impl Scalar {
             text,
             quoted,
             filled: Filled::No,
+            faults: Vec::new(),
         }
     }
 
     /// The type of the value.
     pub(super) fn plain(&self) -> Plain {
         match self.filled {
-            Filled::Whole => resolve(&self.text),
             Filled::Partly => Plain::Text,
             Filled::No | Filled::Failed if self.quoted => Plain::Text,
-            Filled::No | Filled::Failed => resolve(&self.text),
+            Filled::No | Filled::Failed | Filled::Whole => resolve(&self.text),
         }
     }
 
@@ -105,10 +107,10 @@ impl Scalar {
     }
 }
 
-/// Shows what was written, never what was filled in.
+/// Shows nothing of the value: it may be a password.
 impl fmt::Debug for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown())
+        f.write_str("***")
     }
 }
 

@@ -169,6 +169,7 @@ fn iteration(idx: u32, arm: Arm, pair: u32, phase: IterationPhase, seconds: f64)
         result: serde_json::to_value(result).unwrap(),
         plan: serde_json::json!({"workers": workers, "commit": "two_phase"}),
         shards,
+        skew_ratio: 1.0,
         series: Series {
             hz: 5.0,
             ..Series::default()

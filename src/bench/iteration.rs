@@ -32,6 +32,8 @@ use crate::telemetry::sampler::{own_context_switches, own_cpu_secs};
 const STEAL: f64 = 0.01;
 /// Cores that others keep busy beyond this many are told.
 const OTHERS: f64 = 0.25;
+/// How long a server may take to count a checkpoint that is done.
+const COUNTED: Duration = Duration::from_secs(1);
 /// How long a verification that was interrupted may take to let go of its connections.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
@@ -156,6 +158,7 @@ impl Apparatus {
             result: json(&finished.result)?,
             plan: json(&finished.plan)?,
             shards: shards(&finished.result),
+            skew_ratio: finished.result.worker_records_skew_ratio,
             series: seen.series,
             hdr: distributions(&finished)?,
             flags,
@@ -177,9 +180,13 @@ impl Apparatus {
         };
         targets.reset(destination).await?;
         if self.may_checkpoint {
+            let before = Counters::read(destination).await;
             match destination.execute("CHECKPOINT", "checkpoint before the clock starts").await {
                 Err(error) if error.sqlstate() == Some("42501") => self.may_checkpoint = false,
-                outcome => outcome?,
+                outcome => {
+                    outcome?;
+                    wait_until_counted(destination, before).await;
+                }
             }
         }
         Ok(())
@@ -248,6 +255,18 @@ impl Apparatus {
         let record = verdict(&streams, finished.plan.streams.len());
         let sums = streams.into_iter().map(|s| (s.stream, s.source)).collect();
         Ok((record, sums))
+    }
+}
+
+/// The checkpointer tells its counters a moment after a CHECKPOINT has returned; until then ours
+/// would be taken for one that disturbed the run.
+async fn wait_until_counted(session: &Session, before: Counters) {
+    let until = Instant::now() + COUNTED;
+    while Instant::now() < until {
+        match Counters::read(session).await.since(before).checkpoints_requested {
+            Some(0) => tokio::time::sleep(Duration::from_millis(5)).await,
+            _ => return,
+        }
     }
 }
 

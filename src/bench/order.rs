@@ -72,7 +72,16 @@ mod tests {
             .iter()
             .map(|[a, b]| format!("{a} {b}"))
             .collect();
-        insta::assert_debug_snapshot!(words, @"");
+        insta::assert_debug_snapshot!(words, @r#"
+        [
+            "before after",
+            "after before",
+            "after before",
+            "before after",
+            "before after",
+            "after before",
+        ]
+        "#);
     }
 
     #[test]

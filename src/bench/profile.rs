@@ -416,7 +416,10 @@ pipeline:
     fn an_unknown_profile_names_the_nearest_and_all() {
         let error = Profile::find("larg").unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"
+        unknown profile `larg`; did you mean `large`?
+          what to do: use one of small, medium, large, or the path of a profile file
+        ");
     }
 
     #[test]

@@ -62,7 +62,14 @@ mod tests {
     #[test]
     fn the_shipped_profiles_are_listed() {
         let profiles = Profile::shipped().unwrap();
-        insta::assert_snapshot!(text(&profiles, Paper::PLAIN), @"");
+        insta::assert_snapshot!(text(&profiles, Paper::PLAIN), @"
+        PROFILE     ROWS  BYTES/ROW  COLUMNS  DESCRIPTION
+        small    100,000      500 B       15  event stream, about 500 B a row, 15 columns
+        medium    50,000    3.80 kB       22  SaaS orders, about 3.8 KB a row, 22 columns, numeric and
+                                              JSONB
+        large     10,000    47.0 kB       20  documents, about 47 KB a row, 20 columns, long texts and two
+                                              JSONB trees
+        ");
         assert_eq!(json(&profiles)[0]["row_bytes"], 500);
     }
 }

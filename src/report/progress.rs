@@ -212,7 +212,7 @@ mod tests {
             mb_per_s: 158.3,
             rows_per_s: 41_000.0,
         };
-        insta::assert_snapshot!(live(&UPCOMING, &sample), @"");
+        insta::assert_snapshot!(live(&UPCOMING, &sample), @"[ 3/12] pair 1, after  copying   37 %  158 MB/s  41.0 krow/s  71.0 MB");
         let session = examples::session();
         insta::assert_snapshot!(result(&UPCOMING, &session.iterations[2]), @"");
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::Paper;
 use super::paper::Ink;
@@ -15,6 +15,12 @@ use crate::bench::artifact::{ArmSummary, Artifact, ComparisonRecord, IterationPh
 use crate::bench::order::Arm;
 use crate::bench::stats::Spread;
 use crate::units::{ByteRate, Bytes, RowRate, Rows, Seconds};
+
+/// Ruled under the heading and at the end, nowhere else.
+const RULED: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new().header_separator(rule).bottom_border(rule)
+};
 
 /// The summary; `path` is where the artifact is kept.
 #[must_use]
@@ -49,9 +55,13 @@ pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
 fn heading(artifact: &Artifact) -> String {
     let protocol = &artifact.protocol;
     let label = artifact.label.as_deref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
-    let unit = if protocol.arms == "both" { "pair" } else { "iteration" };
+    let (unit, each) = if protocol.arms == "both" {
+        ("pair", " of each arm")
+    } else {
+        ("iteration", "")
+    };
     let mut text = format!(
-        "{}{label}: {}, {} of each arm before them\n",
+        "{}{label}: {}, {}{each} before them\n",
         artifact.profile.name,
         counted(u64::from(protocol.pairs), unit),
         counted(u64::from(protocol.warmup), "warm-up"),
@@ -70,8 +80,8 @@ fn heading(artifact: &Artifact) -> String {
         .into_iter()
         .flatten()
         .map(|server| match &server.endpoint {
-            Some(endpoint) => format!("PostgreSQL {} ({endpoint})", server.version),
-            None => format!("PostgreSQL {} (managed)", server.version),
+            Some(endpoint) => format!("PostgreSQL {} ({endpoint})", number(&server.version)),
+            None => format!("PostgreSQL {} (managed)", number(&server.version)),
         })
         .collect();
     let mut servers = servers;
@@ -87,6 +97,11 @@ fn heading(artifact: &Artifact) -> String {
     text
 }
 
+/// `15.18` of `15.18 (Debian 15.18-0+deb12u1)`.
+fn number(version: &str) -> &str {
+    version.split(' ').next().unwrap_or(version)
+}
+
 type Figure = fn(&ArmSummary) -> String;
 
 /// One line a figure, one column an arm.
@@ -94,7 +109,7 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
     let figures: [(&str, Figure); 13] = [
         ("wall time", |a| spread(a.duration_s, |s| Seconds(s).to_string())),
         ("throughput", |a| spread(a.mb_per_s, |v| ByteRate(v * 1e6).to_string())),
-        ("rows", |a| spread(a.rows_per_s, |v| RowRate(v).to_string())),
+        ("rows", |a| RowRate(a.rows_per_s.median).to_string()),
         ("workers", |a| format!("{} ({})", a.parallelism_effective, a.parallelism_mode)),
         ("CPU rb-bench", |a| Seconds(a.cpu_rb_bench_s).to_string()),
         ("CPU source", |a| optional(a.cpu_source_s, |s| Seconds(s).to_string())),
@@ -118,7 +133,7 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
     ];
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(RULED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(paper.width);
     let headings = arms.keys().map(|arm| format!("{arm}\n{}", settings(artifact, *arm)));
@@ -239,7 +254,46 @@ mod tests {
         });
         session.warnings.push("public.t travels as text".into());
         let path = Path::new("bench-results/20261123T202731Z-medium-0f3a9c21.json");
-        insta::assert_snapshot!(text(&session, Some(path), Paper::PLAIN), @"");
+        insta::assert_snapshot!(text(&session, Some(path), Paper::PLAIN), @"
+        medium: 2 pairs, 1 warm-up of each arm before them
+        data     50,000 rows, 190 MB in COPY format, 3.80 kB a row
+        servers  PostgreSQL 15.8 (managed)
+        host     2 cores, 24.0 GB memory
+
+                                                          before                                      after
+                                                   parallelism=1                           parallelism=auto
+        ────────────────────────────────────────────────────────────────────────────────────────────────────
+         wall time                        2.05 s (2 s .. 2.10 s)                  1.20 s (1.20 s .. 1.20 s)
+         throughput           92.7 MB/s (90.5 MB/s .. 95.0 MB/s)            158 MB/s (158 MB/s .. 158 MB/s)
+         rows                   24.4 krow/s (23.8 krow/s .. 25.0   41.7 krow/s (41.7 krow/s .. 41.7 krow/s)
+                                                         krow/s)
+         workers                                      1 (manual)                                   2 (auto)
+         CPU rb-bench                                     250 ms                                     250 ms
+         CPU source                                       800 ms                                     800 ms
+         CPU destination                                  1.90 s                                     1.90 s
+         peak memory                                     21.0 MB                                    21.0 MB
+         chunk p50 / p99                         100 ms / 100 ms                            100 ms / 100 ms
+         waiting for source                                 10 %                                       10 %
+         waiting for dest.                                  50 %                                       50 %
+         committing                                          1 %                                        1 %
+         verified                                         2 of 2                                     2 of 2
+        ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+        after ran at 1.71 x the speed of before (1.67 .. 1.75 over 2 pairs)
+        INSUFFICIENT DATA (2 pairs; a verdict needs 6)
+
+        parallelism
+          before  set to 1 by hand; 2 cores, cap 2 not applied; effective 1
+          after   2 cores, cap 2; 1 eligible stream x 2 shards = 2; no transforms; effective 2
+
+        may have disturbed it
+          cpu_steal: the hypervisor gave 5 % of this machine's time to others (iteration 3)
+
+        to know
+          public.t travels as text
+
+        saved bench-results/20261123T202731Z-medium-0f3a9c21.json
+        ");
     }
 
     #[test]

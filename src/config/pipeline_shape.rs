@@ -73,7 +73,10 @@ fn source() -> Shape {
                 ],
             ),
         ],
-        beside: vec![Field::required("streams", Shape::nonempty_list(stream))],
+        beside: vec![
+            Field::required("streams", Shape::nonempty_list(stream)),
+            Field::optional("exclude", Shape::list(Shape::Text)),
+        ],
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Source {
     pub connector: SourceConnector,
     /// What is read; at least one.
     pub streams: Vec<Stream>,
+    /// Relations that patterns leave out: `name` or `schema.name`, with `*` and `?`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 /// The connectors that rows can come from.
@@ -105,7 +108,7 @@ fn default_row_bytes() -> u32 {
 }
 
 /// One relation to copy, or a pattern that names several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
     /// Relation name, exact, or a pattern with `*` and `?`.
     pub name: String,

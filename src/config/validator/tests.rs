@@ -402,6 +402,25 @@ fn streams_and_their_targets_are_named_once() {
 }
 
 #[test]
+fn streams_of_several_schemas_may_keep_their_own() {
+    let to = |schema: &str, streams: &str| {
+        parse(&format!(
+            "{HEAD}{SOURCE}  streams: {streams}\ndestination:\n  use: dest-postgres\n  config: {{ host: db2, schema: \"{schema}\" }}\n"
+        ))
+    };
+    let two = "[{ name: a }, { name: a, schema: s }]";
+    assert!(to("*", two).is_ok());
+    assert_only(
+        to("raw", two),
+        "orders.yaml:6:34: source.streams.1.name: two streams for one table",
+    );
+    assert_only(
+        to("raw", "[{ name: a, schema: \"s_*\", target: b }]"),
+        "orders.yaml:6:49: source.streams.0.target: a target for a pattern (`a`)",
+    );
+}
+
+#[test]
 fn endpoints_say_how_to_connect() {
     let source = |config: &str| {
         parse(&format!(

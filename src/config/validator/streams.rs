@@ -245,3 +245,6 @@ fn listed(n: usize, report: &Checked<'_>) -> String {
         None => format!("as number {n}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The shape of a pipeline document: every key it may have, and what each holds.
 //!
-//! A key added to [`types`](super::types) is added here, or it is refused as unknown. Bounds that
-//! depend on meaning are not here but in [`validator`](super::validator).
+//! A key added to `types` is added here, or it is refused as unknown. Bounds that depend on meaning
+//! are not here but in [`validator`].
 
 use std::ops::RangeInclusive;
 

@@ -3,12 +3,9 @@
 //! Everything that can be wrong with the flags, the profile or the output directory is found before
 //! anything is started.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
+use super::{interrupt, print_line};
 use crate::bench::profile::Profile;
 use crate::bench::progress::Progress;
 use crate::bench::runner::{self, Outcome};
@@ -24,24 +21,11 @@ use crate::report::progress::Terminal;
 use crate::report::{Paper, summary};
 
 /// Runs the benchmark that was typed.
-pub(super) fn run(args: &BenchArgs) -> Result<u8> {
-    let outcome = plan(args).and_then(|plan| {
-        let output = Output::at(&args.out)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Error::new(Kind::Io, format!("cannot start the runtime: {e}")))?;
-        runtime.block_on(session(&plan, &output))
-    });
-    match outcome {
-        Ok(outcome) => report(args.format, outcome),
-        Err(error) => {
-            if args.format == Format::Json {
-                print(&format!("{}\n", error.to_json()))?;
-            }
-            Err(error)
-        }
-    }
+pub(super) async fn run(args: BenchArgs) -> Result<u8> {
+    let plan = plan(&args)?;
+    let output = Output::at(&args.out)?;
+    let outcome = session(&plan, &output).await?;
+    report(args.format, outcome)
 }
 
 /// What was typed, understood; nothing is started.
@@ -98,43 +82,27 @@ fn refuse_what_has_no_effect(args: &BenchArgs) -> Result<()> {
 
 async fn session(plan: &Plan, output: &Output) -> Result<Outcome> {
     let terminal = Arc::new(Terminal::stderr());
-    let progress: Arc<dyn Progress> = Arc::clone(&terminal) as _;
-    let cancel = CancellationToken::new();
     let leftovers = Leftovers::default();
-    let signals = tokio::spawn(obey(cancel.clone(), leftovers.clone(), Arc::clone(&terminal)));
+    let (teller, left) = (Arc::clone(&terminal), leftovers.clone());
+    let cancel = interrupt::token_with(
+        move |line| teller.line(line),
+        move || left_behind(&left, "was left behind; drop it"),
+    )?;
+    let progress: Arc<dyn Progress> = Arc::clone(&terminal) as _;
     let outcome = runner::run(plan, output, &progress, &cancel, &leftovers).await;
     terminal.clear();
-    signals.abort();
-    for table in leftovers.names() {
-        terminal.line(&format!("{table} could not be dropped; drop it when its server can be reached"));
+    for line in left_behind(&leftovers, "could not be dropped; drop it") {
+        terminal.line(&line);
     }
     outcome
 }
 
-/// The first Ctrl-C or SIGTERM stops the session in an orderly way, the second leaves at once.
-async fn obey(cancel: CancellationToken, leftovers: Leftovers, terminal: Arc<Terminal>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return terminal.line("signals cannot be handled here; Ctrl-C leaves at once");
-    };
-    for first in [true, false] {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if first {
-            terminal.line("stopping; once more to leave at once");
-            cancel.cancel();
-        }
-    }
-    terminal.clear();
-    for table in leftovers.names() {
-        eprintln!("rb-bench: {table} was left behind");
-    }
-    std::process::exit(130);
+fn left_behind(leftovers: &Leftovers, what: &str) -> Vec<String> {
+    let names = leftovers.names();
+    names.iter().map(|table| format!("{table} {what}")).collect()
 }
 
+/// Prints what was measured, also of a session that did not end well.
 fn report(format: Format, outcome: Outcome) -> Result<u8> {
     let Outcome {
         artifact,
@@ -145,24 +113,19 @@ fn report(format: Format, outcome: Outcome) -> Result<u8> {
         Format::Json => {
             let text = serde_json::to_string_pretty(&artifact)
                 .map_err(|e| Error::internal(format!("serializing the artifact: {e}")))?;
-            print(&format!("{text}\n"))?;
+            print_line(&text)?;
+            // the artifact is the one document: the error stands in it, and on stderr
+            let Some(error) = error else { return Ok(0) };
+            eprintln!("rb-bench: error: {error}");
+            return Ok(error.exit_code());
         }
         Format::Text if artifact.iterations.is_empty() => {}
-        Format::Text => print(&summary::text(&artifact, path.as_deref(), Paper::stdout()))?,
+        Format::Text => {
+            let text = summary::text(&artifact, path.as_deref(), Paper::stdout());
+            print_line(text.trim_end())?;
+        }
     }
     error.map_or(Ok(0), Err)
-}
-
-/// Prints to stdout; a reader that has gone is no error.
-fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(
-            Kind::Io,
-            format!("cannot write to standard output: {error}"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

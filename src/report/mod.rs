@@ -1,11 +1,11 @@
 //! What a person or a program reads: summaries, tables, progress, JSON, from recorded values only.
 //!
-//! Nothing here measures or decides. Text goes to the writer it is given, colour only where a
-//! [`Paper`] says so.
+//! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
 pub mod paper;
 pub mod profiles;
 pub mod progress;
+pub mod run;
 pub mod summary;
 
 pub use paper::Paper;

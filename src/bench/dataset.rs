@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::postgres::quote_ident;
+use crate::units::Hex;
 
 /// Changes when the same definition comes to make other rows.
 const FORMAT: u32 = 1;
@@ -102,7 +103,7 @@ impl Dataset {
             part(if column.not_null { "not null" } else { "" });
             part(&column.expr);
         }
-        DatasetDigest(hex(&hash.finalize()))
+        DatasetDigest(Hex(&hash.finalize()).to_string())
     }
 
     /// The schema that holds these rows in the managed source database: one for each digest, so that
@@ -120,7 +121,11 @@ impl Dataset {
             .iter()
             .map(|column| {
                 let not_null = if column.not_null { " NOT NULL" } else { "" };
-                format!("{} {}{not_null}", quote_ident(&column.name), column.sql_type)
+                format!(
+                    "{} {}{not_null}",
+                    quote_ident(&column.name),
+                    column.sql_type
+                )
             })
             .collect();
         let key: Vec<String> = self
@@ -155,17 +160,6 @@ impl Dataset {
             values.join(",\n  ")
         )
     }
-}
-
-/// Bytes as lowercase hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // writing to a String cannot fail
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

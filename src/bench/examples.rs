@@ -116,7 +116,8 @@ fn iteration(idx: u32, arm: Arm, pair: u32, phase: IterationPhase, seconds: f64)
             parallelism_reason: if workers == 1 {
                 "set to 1 by hand; 2 cores, cap 2 not applied; effective 1".into()
             } else {
-                "2 cores, cap 2; 1 eligible stream x 2 shards = 2; no transforms; effective 2".into()
+                "2 cores, cap 2; 1 eligible stream x 2 shards = 2; no transforms; effective 2"
+                    .into()
             },
         },
         ..PipelineResult::default()

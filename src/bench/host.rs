@@ -56,7 +56,11 @@ impl Ticks {
 }
 
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 /// A reading of the machine's clocks, to be compared with a later one.
@@ -181,7 +185,10 @@ mod tests {
         let cores = cores(STAT);
         assert_eq!(cores.len(), 2);
         assert_eq!((cores[0].busy, cores[0].total), (15, 100));
-        assert_eq!((cores[1].busy, cores[1].steal, cores[1].total), (28, 2, 100));
+        assert_eq!(
+            (cores[1].busy, cores[1].steal, cores[1].total),
+            (28, 2, 100)
+        );
     }
 
     #[test]

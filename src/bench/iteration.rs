@@ -181,7 +181,10 @@ impl Apparatus {
         targets.reset(destination).await?;
         if self.may_checkpoint {
             let before = Counters::read(destination).await;
-            match destination.execute("CHECKPOINT", "checkpoint before the clock starts").await {
+            match destination
+                .execute("CHECKPOINT", "checkpoint before the clock starts")
+                .await
+            {
                 Err(error) if error.sqlstate() == Some("42501") => self.may_checkpoint = false,
                 outcome => {
                     outcome?;
@@ -263,7 +266,11 @@ impl Apparatus {
 async fn wait_until_counted(session: &Session, before: Counters) {
     let until = Instant::now() + COUNTED;
     while Instant::now() < until {
-        match Counters::read(session).await.since(before).checkpoints_requested {
+        match Counters::read(session)
+            .await
+            .since(before)
+            .checkpoints_requested
+        {
             Some(0) => tokio::time::sleep(Duration::from_millis(5)).await,
             _ => return,
         }
@@ -300,7 +307,8 @@ fn verdict(streams: &[StreamVerification], planned: usize) -> VerifyRecord {
             streams.len()
         ));
     }
-    let all = |ok: fn(&StreamVerification) -> bool| streams.len() >= planned && streams.iter().all(ok);
+    let all =
+        |ok: fn(&StreamVerification) -> bool| streams.len() >= planned && streams.iter().all(ok);
     VerifyRecord {
         row_count_ok: Some(all(StreamVerification::row_count_ok)),
         checksum_ok: Some(all(StreamVerification::checksum_ok)),
@@ -312,7 +320,10 @@ fn verdict(streams: &[StreamVerification], planned: usize) -> VerifyRecord {
 fn phases(entered: &[(Phase, Instant)], ended: Instant) -> BTreeMap<String, f64> {
     let mut spans = BTreeMap::new();
     for (n, (phase, at)) in entered.iter().enumerate() {
-        let until = entered.get(n + 1).map_or(ended, |(_, next)| *next).min(ended);
+        let until = entered
+            .get(n + 1)
+            .map_or(ended, |(_, next)| *next)
+            .min(ended);
         let span = until.saturating_duration_since(*at).as_secs_f64();
         if !matches!(phase, Phase::Idle | Phase::Done | Phase::Verifying) {
             *spans.entry(phase.name().to_owned()).or_insert(0.0) += span;
@@ -364,7 +375,9 @@ fn flags(used: &Used, seen: &Seen, result: &PipelineResult, duration: Duration) 
     if let Some(n @ 1..) = used.pg.checkpoints_requested {
         flag(
             "checkpoint_requested",
-            format!("{n} checkpoint(s) asked for during the run: max_wal_size was reached, or somebody ran CHECKPOINT"),
+            format!(
+                "{n} checkpoint(s) asked for during the run: max_wal_size was reached, or somebody ran CHECKPOINT"
+            ),
         );
     }
     if let Some(n @ 1..) = used.pg.checkpoints_timed {
@@ -376,19 +389,28 @@ fn flags(used: &Used, seen: &Seen, result: &PipelineResult, duration: Duration) 
     if used.host.steal > STEAL {
         flag(
             "cpu_steal",
-            format!("the hypervisor gave {:.0} % of this machine's time to others", used.host.steal * 100.0),
+            format!(
+                "the hypervisor gave {:.0} % of this machine's time to others",
+                used.host.steal * 100.0
+            ),
         );
     }
     if used.host.throttled_s > 0.0 {
         flag(
             "cpu_throttled",
-            format!("the cgroup's CPU quota held processes back for {:.2} s", used.host.throttled_s),
+            format!(
+                "the cgroup's CPU quota held processes back for {:.2} s",
+                used.host.throttled_s
+            ),
         );
     }
     if seen.company.foreign > 0 {
         flag(
             "foreign_backends",
-            format!("{} backend(s) of others were active on the server", seen.company.foreign),
+            format!(
+                "{} backend(s) of others were active on the server",
+                seen.company.foreign
+            ),
         );
     }
     if seen.company.vacuums > 0 {
@@ -400,7 +422,9 @@ fn flags(used: &Used, seen: &Seen, result: &PipelineResult, duration: Duration) 
     if let Some(cores) = others(used, duration).filter(|cores| *cores > OTHERS) {
         flag(
             "other_processes",
-            format!("other processes of this machine, the servers' writers included, used {cores:.1} cores"),
+            format!(
+                "other processes of this machine, the servers' writers included, used {cores:.1} cores"
+            ),
         );
     }
     if result.retry_count > 0 {
@@ -448,9 +472,15 @@ mod tests {
     fn a_difference_is_told_in_words() {
         assert!(verdict(&[compared(3, 3, "5")], 1).is_ok());
         let counts = verdict(&[compared(3, 2, "4")], 1);
-        assert_eq!(counts.differences, ["public.t: 3 rows in the source, 2 in the destination"]);
+        assert_eq!(
+            counts.differences,
+            ["public.t: 3 rows in the source, 2 in the destination"]
+        );
         let sums = verdict(&[compared(3, 3, "6")], 1);
-        assert_eq!((sums.row_count_ok, sums.checksum_ok), (Some(true), Some(false)));
+        assert_eq!(
+            (sums.row_count_ok, sums.checksum_ok),
+            (Some(true), Some(false))
+        );
     }
 
     #[test]
@@ -499,12 +529,20 @@ mod tests {
             },
         };
         let kinds = |seconds| -> Vec<String> {
-            flags(&used, &Seen::default(), &PipelineResult::default(), Duration::from_secs(seconds))
-                .into_iter()
-                .map(|flag| flag.kind)
-                .collect()
+            flags(
+                &used,
+                &Seen::default(),
+                &PipelineResult::default(),
+                Duration::from_secs(seconds),
+            )
+            .into_iter()
+            .map(|flag| flag.kind)
+            .collect()
         };
-        assert_eq!(kinds(2), ["checkpoint_requested", "cpu_steal", "other_processes"]);
+        assert_eq!(
+            kinds(2),
+            ["checkpoint_requested", "cpu_steal", "other_processes"]
+        );
         assert_eq!(kinds(1), ["checkpoint_requested", "cpu_steal"]);
     }
 }

@@ -4,10 +4,10 @@
 //! other, so that a machine that grows slower or faster during the session hits both alike. The
 //! generator is a named, portable one: the same seed gives the same order in every version.
 
+use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom as _;
-use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
 /// One of the two settings that are compared.
@@ -47,7 +47,8 @@ pub fn balanced(pairs: u32, seed: u64) -> Vec<[Arm; 2]> {
         .map(|pair| if pair % 2 == 0 { one } else { other })
         .collect();
     // an odd pair out begins with either
-    if pairs % 2 == 1 && random.random::<bool>()
+    if pairs % 2 == 1
+        && random.random::<bool>()
         && let Some(last) = order.last_mut()
     {
         *last = other;

@@ -10,13 +10,16 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::dataset::{Dataset, hex};
+use super::dataset::Dataset;
 use super::order::Arm;
 use crate::config::relation::{MAX_IDENTIFIER_BYTES, is_pattern};
 use crate::config::shape::Field;
 use crate::config::types::{Pipeline, Settings};
-use crate::config::{Checked, Connections, Document, Override, Shape, nearest, process_environment};
+use crate::config::{
+    Checked, Connections, Document, Override, Shape, nearest, process_environment,
+};
 use crate::error::{Error, Kind, Result};
+use crate::units::Hex;
 
 /// The shipped profiles: name and document.
 const SHIPPED: [(&str, &str); 3] = [
@@ -170,7 +173,13 @@ fn judge(checked: &mut Checked<'_>) {
             checked.refuse(&path, format!("not a column's name; {accepted}"));
         }
         if columns[..n].iter().any(|other| other.name == column.name) {
-            checked.refuse(&path, format!("`{}` is there already; accepted: each name once", column.name));
+            checked.refuse(
+                &path,
+                format!(
+                    "`{}` is there already; accepted: each name once",
+                    column.name
+                ),
+            );
         }
     }
     for (n, stream) in written.pipeline.source.streams.iter().enumerate() {
@@ -334,7 +343,7 @@ impl Profile {
         without_connections(&mut pipeline);
         let text = serde_json::to_string(&pipeline)
             .map_err(|e| Error::internal(format!("serializing a pipeline: {e}")))?;
-        Ok(hex(&Sha256::digest(text.as_bytes())))
+        Ok(Hex(&Sha256::digest(text.as_bytes())).to_string())
     }
 }
 
@@ -430,10 +439,7 @@ pipeline:
             profile.pipeline(Arm::After).unwrap().resources.parallelism,
             PipelineParallelism::Manual(4)
         );
-        assert_eq!(
-            profile.settings(Arm::After)["resources.parallelism"],
-            "4"
-        );
+        assert_eq!(profile.settings(Arm::After)["resources.parallelism"], "4");
     }
 
     #[test]
@@ -441,14 +447,22 @@ pipeline:
         let flags = ["resources.parallelism=0".to_owned()];
         let error = find(TINY).unwrap().with_flags(&[], &flags).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
-        assert!(error.to_string().contains("--after resources.parallelism=0"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("--after resources.parallelism=0"),
+            "{error}"
+        );
     }
 
     #[test]
     fn every_problem_of_a_profile_is_told_at_once() {
         let wrong = TINY
             .replace("rows: 10", "rows: 0")
-            .replace("expr: \"i\" }", "expr: \"i\" }\n    - { name: id, type: int, exp: \"1\" }")
+            .replace(
+                "expr: \"i\" }",
+                "expr: \"i\" }\n    - { name: id, type: int, exp: \"1\" }",
+            )
             .replace("{ name: t }", "{ name: u }")
             + "bench:\n  target: gone\n  before: { resources.paralelism: 1 }\n";
         let error = find(&wrong).unwrap_err().to_string();
@@ -463,7 +477,10 @@ pipeline:
             let text = format!(
                 "version: \"1.0\"\npipeline: p\nsource: {{ use: source-postgres, config: {{ url: \"{url}\" }}, streams: [{{ name: t }}] }}\ndestination: {{ use: dest-null }}\n"
             );
-            Profile::of_pipeline(file(&text).path()).unwrap().pipeline_digest().unwrap()
+            Profile::of_pipeline(file(&text).path())
+                .unwrap()
+                .pipeline_digest()
+                .unwrap()
         };
         assert_eq!(pipeline("postgres://a@h/x"), pipeline("postgres://b@i/y"));
     }

@@ -26,6 +26,7 @@ use super::session::{self, Open, Plan};
 use super::store::Output;
 use super::summary;
 use super::target::{Leftovers, Targets, Wanted, WritesTo};
+use super::traces::Traces;
 use crate::config::types::Pipeline;
 use crate::engine::KnownSums;
 use crate::error::{Error, Kind, Result};
@@ -59,9 +60,11 @@ pub async fn run(
 ) -> Result<Outcome> {
     let created_at = jiff::Timestamp::now();
     let open = session::open(plan, progress, cancel).await?;
-    let mut bench = Bench::set_up(plan, open, created_at, progress, cancel).await?;
+    let mut bench = Bench::set_up(plan, open, created_at, progress, cancel, leftovers).await?;
     // the copies must go whatever happens, a defect of ours included
-    let outcome = AssertUnwindSafe(bench.measure(plan, output, leftovers)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(bench.measure(plan, output))
+        .catch_unwind()
+        .await;
     bench.clean_up().await;
     let error = match outcome {
         Ok(outcome) => outcome.err(),
@@ -74,7 +77,9 @@ pub async fn run(
 struct Bench {
     open: Open,
     apparatus: Apparatus,
-    targets: Option<Targets>,
+    targets: Targets,
+    /// The engine's traces on a user's destination; none elsewhere.
+    traces: Option<Traces>,
     known: BTreeMap<Arm, KnownSums>,
     artifact: Artifact,
     threshold: f64,
@@ -87,6 +92,7 @@ impl Bench {
         created_at: jiff::Timestamp,
         progress: &Arc<dyn Progress>,
         cancel: &CancellationToken,
+        leftovers: &Leftovers,
     ) -> Result<Self> {
         let source = connect(open.source.as_ref()).await?;
         let destination = connect(open.destination.as_ref()).await?;
@@ -104,7 +110,8 @@ impl Bench {
         let mut known = BTreeMap::new();
         if let (Some(seeded), Some(source)) = (&open.seeded, &source) {
             for arm in plan.arms() {
-                let sums = seed::known_sums(source, &seeded.digest, &open.query_digest(*arm)?).await?;
+                let sums =
+                    seed::known_sums(source, &seeded.digest, &open.query_digest(*arm)?).await?;
                 known.insert(*arm, sums);
             }
         }
@@ -126,7 +133,8 @@ impl Bench {
                 cancel: cancel.clone(),
                 may_checkpoint: true,
             },
-            targets: None,
+            targets: Targets::new(writes_to, leftovers),
+            traces: None,
             known,
             open,
             threshold: plan.threshold,
@@ -134,17 +142,19 @@ impl Bench {
     }
 
     /// Runs every planned iteration, saving after each.
-    async fn measure(&mut self, plan: &Plan, output: &Output, leftovers: &Leftovers) -> Result<()> {
-        let mut targets = self.prepare_targets(plan, leftovers).await?;
+    async fn measure(&mut self, plan: &Plan, output: &Output) -> Result<()> {
+        self.traces = self.look_for_traces(plan).await?;
+        self.prepare_targets(plan).await?;
         let mut pipelines: BTreeMap<Arm, Arc<Pipeline>> = BTreeMap::new();
         for (arm, pipeline) in &self.open.pipelines {
             let mut pipeline = pipeline.clone();
-            targets.apply(&mut pipeline);
+            self.targets.apply(&mut pipeline);
+            if let Some(traces) = &self.traces {
+                traces.pipeline().clone_into(&mut pipeline.pipeline);
+            }
             pipelines.insert(*arm, Arc::new(pipeline));
         }
-        self.artifact.warnings.append(&mut targets.notes);
-        self.artifact.protocol.resets = targets.resets();
-        self.targets = Some(targets);
+        self.artifact.warnings.append(&mut self.targets.notes);
         let planned = plan.iterations();
         let of = planned.len() as u32;
         for (n, planned) in planned.into_iter().enumerate() {
@@ -155,15 +165,13 @@ impl Bench {
                 of,
                 pair: (plan.both_arms && !planned.warmup).then_some(planned.pair + 1),
             };
-            let (Some(pipeline), Some(targets)) =
-                (pipelines.get(&planned.arm), self.targets.as_mut())
-            else {
-                return Err(Error::internal("an arm without a pipeline was planned"));
-            };
+            let pipeline = pipelines
+                .get(&planned.arm)
+                .ok_or_else(|| Error::internal("an arm without a pipeline was planned"))?;
             let known = self.known.entry(planned.arm).or_default();
             let done = self
                 .apparatus
-                .run(planned, upcoming, pipeline, targets, known)
+                .run(planned, upcoming, pipeline, &mut self.targets, known)
                 .await
                 .map_err(|error| error.context(format!("iteration {}, {}", n + 1, planned.arm)))?;
             self.record(done, output).await?;
@@ -171,24 +179,32 @@ impl Bench {
         Ok(())
     }
 
-    async fn prepare_targets(&self, plan: &Plan, leftovers: &Leftovers) -> Result<Targets> {
-        let pipeline = self
-            .open
-            .pipelines
-            .get(&Arm::After)
-            .ok_or_else(|| Error::internal("a session without an after arm"))?;
+    async fn look_for_traces(&self, plan: &Plan) -> Result<Option<Traces>> {
+        let pipeline = self.open.pipelines.get(&Arm::After);
+        match (&self.apparatus.destination, pipeline) {
+            (Some(session), Some(pipeline)) if self.open.cluster.is_none() => {
+                Traces::before(session, &plan.id, &pipeline.pipeline)
+                    .await
+                    .map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn prepare_targets(&mut self, plan: &Plan) -> Result<()> {
+        let (Some(session), Some(pipeline)) = (
+            &self.apparatus.destination,
+            self.open.pipelines.get(&Arm::After),
+        ) else {
+            return Ok(());
+        };
         let wanted = Wanted {
-            writes_to: self.apparatus.writes_to,
             id: &plan.id,
             pipeline,
             dataset: plan.profile.dataset.as_ref(),
             state: plan.profile.target,
-            leftovers,
         };
-        match &self.apparatus.destination {
-            Some(session) => Targets::prepare(session, &wanted).await,
-            None => Ok(Targets::none(leftovers)),
-        }
+        self.targets.prepare(session, &wanted).await
     }
 
     /// Keeps an iteration; one whose rows differ ends the session.
@@ -208,8 +224,12 @@ impl Bench {
         self.artifact.protocol.resets = self.resets();
         self.artifact.iterations.push(iteration);
         if verify.is_ok() {
-            self.artifact.summary =
-                summary::of(&self.artifact.iterations, self.threshold, Status::Partial, None);
+            self.artifact.summary = summary::of(
+                &self.artifact.iterations,
+                self.threshold,
+                Status::Partial,
+                None,
+            );
             output.save(&self.artifact)?;
             return self.keep_sums(arm, source_sums).await;
         }
@@ -225,7 +245,7 @@ impl Bench {
     }
 
     fn resets(&self) -> Vec<String> {
-        let mut resets = self.targets.as_ref().map_or_else(Vec::new, Targets::resets);
+        let mut resets = self.targets.resets();
         if self.apparatus.destination.is_some() {
             resets.push(if self.apparatus.may_checkpoint {
                 "CHECKPOINT on the destination".into()
@@ -250,14 +270,21 @@ impl Bench {
         Ok(())
     }
 
+    /// Leaves the databases as they were found; what could not be done becomes a warning.
     async fn clean_up(&mut self) {
-        let (Some(targets), Some(server)) = (&mut self.targets, &self.open.destination) else {
+        let Some(server) = &self.open.destination else {
             return;
         };
+        let (targets, traces) = (&mut self.targets, &self.traces);
         // a session of its own: the other may be in the middle of something that was cancelled
         let cleaning = async {
             let session = server.connect(APPLICATION).await?;
-            let failures = targets.clean_up(&session).await;
+            let mut failures = targets.clean_up(&session).await;
+            if let Some(traces) = traces
+                && let Err(error) = traces.remove(&session).await
+            {
+                failures.push(error.to_string());
+            }
             session.close().await;
             Ok::<_, Error>(failures)
         };
@@ -266,11 +293,11 @@ impl Bench {
             Ok(Err(error)) => vec![error.to_string()],
             Err(_) => vec![format!("no answer within {} s", CLEANING.as_secs())],
         };
-        // on the managed server the next session drops them
+        // on the managed server the next session drops what is left
         if self.apparatus.writes_to != WritesTo::Managed {
             let told = failures
                 .into_iter()
-                .map(|failure| format!("the target was not cleaned up: {failure}"));
+                .map(|failure| format!("not cleaned up: {failure}"));
             self.artifact.warnings.extend(told);
         }
     }
@@ -284,7 +311,8 @@ impl Bench {
         };
         self.artifact.partial = status != Status::Complete;
         let text = error.as_ref().map(ToString::to_string);
-        self.artifact.summary = summary::of(&self.artifact.iterations, self.threshold, status, text);
+        self.artifact.summary =
+            summary::of(&self.artifact.iterations, self.threshold, status, text);
         let path = if self.artifact.iterations.is_empty() {
             None
         } else {
@@ -315,12 +343,24 @@ fn blank(
 ) -> Result<Artifact> {
     let profile = &plan.profile;
     let dataset = profile.dataset.as_ref().filter(|_| open.seeded.is_some());
-    let streams = open.pipelines.get(&Arm::After).map_or_else(Vec::new, |pipeline| {
-        pipeline.source.streams.iter().map(|s| s.name.clone()).collect()
-    });
+    let streams = open
+        .pipelines
+        .get(&Arm::After)
+        .map_or_else(Vec::new, |pipeline| {
+            pipeline
+                .source
+                .streams
+                .iter()
+                .map(|s| s.name.clone())
+                .collect()
+        });
     let settings = |arm| {
         let measured = plan.arms().contains(&arm);
-        if measured { profile.settings(arm) } else { BTreeMap::new() }
+        if measured {
+            profile.settings(arm)
+        } else {
+            BTreeMap::new()
+        }
     };
     Ok(Artifact {
         schema: SCHEMA.into(),
@@ -331,7 +371,12 @@ fn blank(
         tool: Tool {
             name: env!("CARGO_PKG_NAME").into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            build: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
+            build: if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            }
+            .into(),
         },
         invocation: Invocation {
             args: plan.arguments.clone(),

@@ -84,7 +84,9 @@ pub(super) fn backend_cpu(telemetry: &Telemetry) -> BackendCpu {
         }
         let secs = mine.map(|b| {
             b.final_cpu_secs.unwrap_or_else(|| {
-                now.iter().find(|(pid, _)| *pid == b.pid).map_or(0.0, |(_, secs)| *secs)
+                now.iter()
+                    .find(|(pid, _)| *pid == b.pid)
+                    .map_or(0.0, |(_, secs)| *secs)
             })
         });
         Some(secs.sum())
@@ -176,10 +178,18 @@ fn append(series: &mut Series, last: &Reading, now: &Reading, telemetry: &Teleme
     series.t_s.push(rounded(now.at));
     series.rows_per_s.push(rows_per_s.round());
     series.mb_per_s.push(rounded(mb_per_s));
-    series.cpu_rb_bench.push(rounded((now.own - last.own).max(0.0) / span));
-    series.cpu_source.push(cores(now.cpu.source, last.cpu.source));
-    series.cpu_destination.push(cores(now.cpu.destination, last.cpu.destination));
-    series.host_busy.push(now.host.since(&last.host).busy().map(rounded));
+    series
+        .cpu_rb_bench
+        .push(rounded((now.own - last.own).max(0.0) / span));
+    series
+        .cpu_source
+        .push(cores(now.cpu.source, last.cpu.source));
+    series
+        .cpu_destination
+        .push(cores(now.cpu.destination, last.cpu.destination));
+    series
+        .host_busy
+        .push(now.host.since(&last.host).busy().map(rounded));
     Sample {
         phase: telemetry.phase(),
         totals: now.totals,
@@ -211,9 +221,17 @@ mod tests {
             of: 1,
             pair: None,
         };
-        let sampler = Sampler::start(Arc::clone(&telemetry), Vec::new(), Arc::new(Silent), upcoming);
+        let sampler = Sampler::start(
+            Arc::clone(&telemetry),
+            Vec::new(),
+            Arc::new(Silent),
+            upcoming,
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
-        telemetry.shard("public.t", 0).bytes_written.fetch_add(5_000_000, Relaxed);
+        telemetry
+            .shard("public.t", 0)
+            .bytes_written
+            .fetch_add(5_000_000, Relaxed);
         let seen = sampler.stop().await;
         assert_eq!(seen.series.t_s.len(), 1);
         assert!(seen.series.mb_per_s[0] > 0.0);

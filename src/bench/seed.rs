@@ -50,7 +50,9 @@ pub async fn ensure(
     cancel: &CancellationToken,
 ) -> Result<Seeded> {
     let session = server.connect(APPLICATION).await?;
-    session.execute(&ledger(), "preparing the list of datasets").await?;
+    session
+        .execute(&ledger(), "preparing the list of datasets")
+        .await?;
     let digest = dataset.digest();
     let seeded = Seeded {
         schema: dataset.schema(),
@@ -60,7 +62,15 @@ pub async fn ensure(
     if seeded.fresh {
         let doing = format!("seeding {}", dataset.table);
         forget_oldest(&session, dataset, &seeded).await?;
-        let made = make(server, &session, dataset, &seeded, connections, progress, cancel);
+        let made = make(
+            server,
+            &session,
+            dataset,
+            &seeded,
+            connections,
+            progress,
+            cancel,
+        );
         made.await.map_err(|error| error.context(doing))?;
     }
     session.close().await;
@@ -81,7 +91,11 @@ fn ledger() -> String {
 }
 
 async fn is_there(session: &Session, dataset: &Dataset, digest: &DatasetDigest) -> Result<bool> {
-    let relation = format!("{}.{}", quote_ident(&dataset.schema()), quote_ident(&dataset.table));
+    let relation = format!(
+        "{}.{}",
+        quote_ident(&dataset.schema()),
+        quote_ident(&dataset.table)
+    );
     let sql = format!(
         "UPDATE {LEDGER}.datasets SET used_at = now()
          WHERE digest = {} AND to_regclass({}) IS NOT NULL RETURNING 1",
@@ -146,13 +160,28 @@ async fn make(
         interruptible(session, sql, "running its setup", cancel).await?;
     }
     session
-        .execute(&dataset.create_table(schema, &dataset.table), "making its table")
+        .execute(
+            &dataset.create_table(schema, &dataset.table),
+            "making its table",
+        )
         .await?;
-    let made = insert_all(server, dataset, schema, &workshop, connections, progress, cancel).await;
+    let made = insert_all(
+        server,
+        dataset,
+        schema,
+        &workshop,
+        connections,
+        progress,
+        cancel,
+    )
+    .await;
     made?;
     let table = format!("{}.{}", quote_ident(schema), quote_ident(&dataset.table));
     let count = session
-        .value(&format!("SELECT count(*) FROM {table}"), "counting its rows")
+        .value(
+            &format!("SELECT count(*) FROM {table}"),
+            "counting its rows",
+        )
         .await?;
     if count.as_deref() != Some(dataset.rows.to_string().as_str()) {
         return Err(Error::internal(format!(
@@ -164,7 +193,13 @@ async fn make(
     let drop = format!("DROP SCHEMA {} CASCADE", quote_ident(&workshop));
     session.execute(&drop, "dropping its helpers").await?;
     // vacuum leaves no hint bits for the first copy to write, and no autovacuum to come later
-    interruptible(session, &format!("VACUUM (ANALYZE) {table}"), "analyzing", cancel).await?;
+    interruptible(
+        session,
+        &format!("VACUUM (ANALYZE) {table}"),
+        "analyzing",
+        cancel,
+    )
+    .await?;
     let line = format!(
         "INSERT INTO {LEDGER}.datasets (digest, schema_name, table_name, rows) VALUES ({}, {}, {}, {})",
         quote_literal(seeded.digest.as_str()),
@@ -172,7 +207,9 @@ async fn make(
         quote_literal(&dataset.table),
         dataset.rows
     );
-    session.execute("SET synchronous_commit = on", "noting it").await?;
+    session
+        .execute("SET synchronous_commit = on", "noting it")
+        .await?;
     session.execute(&line, "noting it").await?;
     session.execute("CHECKPOINT", "writing it to disk").await
 }
@@ -233,7 +270,9 @@ async fn insert_all(
 fn pieces(rows: u64, count: u64) -> Vec<(u64, u64)> {
     let count = count.clamp(1, rows.max(1));
     let end = |piece: u64| (u128::from(rows) * u128::from(piece) / u128::from(count)) as u64;
-    (0..count).map(|piece| (end(piece) + 1, end(piece + 1))).collect()
+    (0..count)
+        .map(|piece| (end(piece) + 1, end(piece + 1)))
+        .collect()
 }
 
 /// Runs SQL that may take long; when cancelled, it is cancelled at the server too.
@@ -255,7 +294,11 @@ pub(super) async fn interruptible(
 }
 
 /// The source's sums that are known of a dataset as this query reads it.
-pub async fn known_sums(session: &Session, digest: &DatasetDigest, query: &str) -> Result<KnownSums> {
+pub async fn known_sums(
+    session: &Session,
+    digest: &DatasetDigest,
+    query: &str,
+) -> Result<KnownSums> {
     let sql = format!(
         "SELECT stream, rows, sum0, sum1 FROM {LEDGER}.sums WHERE digest = {} AND query = {}",
         quote_literal(digest.as_str()),

@@ -72,7 +72,8 @@ impl Counters {
         let wal = number("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8").await;
         // PostgreSQL 17 moved the checkpointer's counters into a view of their own
         let has_checkpointer =
-            number("SELECT (to_regclass('pg_catalog.pg_stat_checkpointer') IS NOT NULL)::int").await;
+            number("SELECT (to_regclass('pg_catalog.pg_stat_checkpointer') IS NOT NULL)::int")
+                .await;
         let (timed, requested) = if has_checkpointer == Some(1) {
             (
                 "SELECT num_timed FROM pg_stat_checkpointer",
@@ -97,8 +98,7 @@ impl Counters {
 
     /// What happened since an earlier reading.
     pub(super) fn since(self, earlier: Self) -> ServerActivity {
-        let difference =
-            |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        let difference = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         ServerActivity {
             wal_bytes: difference(self.wal, earlier.wal),
             checkpoints_timed: difference(self.timed, earlier.timed),
@@ -120,7 +120,8 @@ pub(super) struct Company {
 impl Company {
     /// Looks who is there; nobody where the server does not tell.
     pub(super) async fn seen(session: &Session) -> Self {
-        let sql = "SELECT count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active'
+        let sql =
+            "SELECT count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active'
                      AND application_name NOT LIKE 'rb-bench%'),
                    count(*) FILTER (WHERE backend_type = 'autovacuum worker')
                    FROM pg_catalog.pg_stat_activity WHERE pid <> pg_backend_pid()";

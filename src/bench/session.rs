@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::dataset::{Dataset, hex};
+use super::dataset::Dataset;
 use super::order::{Arm, balanced};
 use super::profile::{Origin, Profile};
 use super::progress::Progress;
@@ -25,6 +25,7 @@ use crate::config::types::{
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::{available_cores, resolve_pipeline};
 use crate::postgres::{Server, Session, catalog};
+use crate::units::Hex;
 
 /// Which databases a session uses.
 #[derive(Debug, Clone)]
@@ -114,13 +115,17 @@ impl Plan {
                 pair,
             })
         });
-        let measured = self.order().into_iter().enumerate().flat_map(|(pair, arms)| {
-            arms.into_iter().map(move |arm| Planned {
-                arm,
-                warmup: false,
-                pair: pair as u32,
-            })
-        });
+        let measured = self
+            .order()
+            .into_iter()
+            .enumerate()
+            .flat_map(|(pair, arms)| {
+                arms.into_iter().map(move |arm| Planned {
+                    arm,
+                    warmup: false,
+                    pair: pair as u32,
+                })
+            });
         warmups.chain(measured).collect()
     }
 
@@ -255,7 +260,8 @@ impl Open {
                 continue;
             };
             let schema = endpoint.schema.clone();
-            pipeline.source.streams = exact(&session, &schema, &pipeline.source.streams, plan).await?;
+            pipeline.source.streams =
+                exact(&session, &schema, &pipeline.source.streams, plan).await?;
             let after = resolve_pipeline(pipeline, available_cores()).effective;
             if before != after {
                 self.warnings.push(format!(
@@ -278,7 +284,7 @@ impl Open {
         let columns: Vec<_> = pipeline.source.streams.iter().map(|s| &s.columns).collect();
         let text = serde_json::to_string(&(columns, &pipeline.transforms))
             .map_err(|e| Error::internal(format!("serializing a query: {e}")))?;
-        Ok(hex(&Sha256::digest(text.as_bytes())))
+        Ok(Hex(&Sha256::digest(text.as_bytes())).to_string())
     }
 }
 
@@ -311,7 +317,11 @@ async fn exact(
         if found.is_empty() {
             let error = Error::new(
                 Kind::NotFound,
-                format!("{schema}.{} does not exist in {}", stream.name, session.server()),
+                format!(
+                    "{schema}.{} does not exist in {}",
+                    stream.name,
+                    session.server()
+                ),
             );
             return Err(match plan.profile.origin {
                 Origin::Pipeline(_) => error,

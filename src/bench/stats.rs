@@ -272,8 +272,14 @@ impl fmt::Display for Comparison {
         }
         if let Verdict::Inconclusive { more_pairs } = self.verdict {
             match more_pairs {
-                Some(more) => write!(f, "; about {} would tell", counted(more as usize, "more pair"))?,
-                None => f.write_str("; the difference is too close to the threshold to be told apart from it")?,
+                Some(more) => write!(
+                    f,
+                    "; about {} would tell",
+                    counted(more as usize, "more pair")
+                )?,
+                None => f.write_str(
+                    "; the difference is too close to the threshold to be told apart from it",
+                )?,
             }
         }
         Ok(())
@@ -343,7 +349,11 @@ fn signed_rank_distribution(n: usize) -> Vec<f64> {
     for rank in 1..=n {
         reach += rank;
         for sum in (0..=reach).rev() {
-            let with = if sum >= rank { probability[sum - rank] } else { 0.0 };
+            let with = if sum >= rank {
+                probability[sum - rank]
+            } else {
+                0.0
+            };
             probability[sum] = f64::midpoint(probability[sum], with);
         }
     }
@@ -433,7 +443,10 @@ mod tests {
     fn the_normal_approximation_continues_the_exact_ranks() {
         for n in [100, 300, EXACT_UP_TO] {
             let (exact, normal) = (interval_rank(n, ALPHA), normal_rank(n, ALPHA));
-            assert!(exact.abs_diff(normal) <= 1 + n / 200, "{n}: {exact} {normal}");
+            assert!(
+                exact.abs_diff(normal) <= 1 + n / 200,
+                "{n}: {exact} {normal}"
+            );
         }
         assert!((upper_tail(1.959_964) - 0.025).abs() < 1e-6);
     }
@@ -483,7 +496,9 @@ mod tests {
         let line = |seconds: &[(f64, f64)]| Comparison::of_pairs(seconds, 0.021).to_string();
         insta::assert_snapshot!(line(&[(1.0, 0.8); 3]), @"INSUFFICIENT DATA (3 pairs; a verdict needs 6)");
         insta::assert_snapshot!(line(&[(1.0, 0.8); 1]), @"INSUFFICIENT DATA (1 pair; a verdict needs 6)");
-        let faster: Vec<(f64, f64)> = (0..10).map(|n| (1.14 + f64::from(n) * 0.008, 1.0)).collect();
+        let faster: Vec<(f64, f64)> = (0..10)
+            .map(|n| (1.14 + f64::from(n) * 0.008, 1.0))
+            .collect();
         insta::assert_snapshot!(line(&faster), @"IMPROVED  throughput +17.6 % (95 % CI +15.6 .. +19.6), 10 pairs, threshold 2.1 %");
         let wide: Vec<(f64, f64)> = (0..8).map(|n| (0.9 + f64::from(n) * 0.04, 1.0)).collect();
         insta::assert_snapshot!(line(&wide), @"INCONCLUSIVE  throughput +3.7 % (95 % CI -6.0 .. +13.9), 8 pairs, threshold 2.1 %; about 309 more pairs would tell");

@@ -58,9 +58,11 @@ impl Output {
         let mut text = serde_json::to_string_pretty(artifact)
             .map_err(|e| Error::internal(format!("serializing the artifact: {e}")))?;
         text.push('\n');
-        let temporary = self
-            .directory
-            .join(format!(".{}.{}.tmp", file_name(artifact), std::process::id()));
+        let temporary = self.directory.join(format!(
+            ".{}.{}.tmp",
+            file_name(artifact),
+            std::process::id()
+        ));
         let written = write_synced(&temporary, text.as_bytes())
             .and_then(|()| fs::rename(&temporary, &path))
             .and_then(|()| fs::File::open(&self.directory)?.sync_all());
@@ -135,7 +137,13 @@ fn file_name(artifact: &Artifact) -> String {
         .profile
         .name
         .chars()
-        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' })
+        .map(|c| {
+            if c.is_alphanumeric() || matches!(c, '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(60)
         .collect();
     format!("{stamp}Z-{profile}-{}.json", artifact.id)
@@ -189,7 +197,10 @@ mod tests {
         let file = place.path().join("file");
         fs::write(&file, "").unwrap();
         let error = Output::at(&file.join("results")).unwrap_err().to_string();
-        assert!(error.contains("file/results") && error.contains("--out"), "{error}");
+        assert!(
+            error.contains("file/results") && error.contains("--out"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use hdrhistogram::Histogram;
 
-use super::artifact::{
-    ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary,
-};
+use super::artifact::{ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary};
 use super::order::Arm;
 use super::stats::{Comparison, Spread};
 use crate::engine::result::PipelineResult;
 
 /// Sums up the iterations of a session. `threshold` is a relative change, 0.02 for 2 %.
 #[must_use]
-pub fn of(iterations: &[Iteration], threshold: f64, status: Status, error: Option<String>) -> Summary {
+pub fn of(
+    iterations: &[Iteration],
+    threshold: f64,
+    status: Status,
+    error: Option<String>,
+) -> Summary {
     let arms: BTreeMap<Arm, ArmSummary> = [Arm::Before, Arm::After]
         .into_iter()
         .filter_map(|arm| Some((arm, arm_summary(iterations, arm)?)))
@@ -80,9 +83,8 @@ fn arm_summary(iterations: &[Iteration], arm: Arm) -> Option<ArmSummary> {
         .collect();
     let counted: Vec<&Iteration> = all.iter().copied().filter(|i| i.is_measured()).collect();
     let last = *counted.last()?;
-    let spread = |of: fn(&Iteration) -> f64| {
-        Spread::of(&counted.iter().map(|i| of(i)).collect::<Vec<_>>())
-    };
+    let spread =
+        |of: fn(&Iteration) -> f64| Spread::of(&counted.iter().map(|i| of(i)).collect::<Vec<_>>());
     let median = |of: &dyn Fn(&Iteration) -> Option<f64>| {
         let values: Option<Vec<f64>> = counted.iter().map(|i| of(i)).collect();
         Spread::of(&values?).map(|spread| spread.median)
@@ -92,11 +94,18 @@ fn arm_summary(iterations: &[Iteration], arm: Arm) -> Option<ArmSummary> {
         .filter_map(|i| serde_json::from_value(i.result.clone()).ok())
         .collect();
     let share = |of: &dyn Fn(&Iteration, &PipelineResult) -> f64| {
-        let values: Vec<f64> = counted.iter().zip(&results).map(|(i, r)| of(i, r)).collect();
+        let values: Vec<f64> = counted
+            .iter()
+            .zip(&results)
+            .map(|(i, r)| of(i, r))
+            .collect();
         Spread::of(&values).map_or(0.0, |spread| spread.median)
     };
     let chunks = merged(&counted, "chunk_us");
-    let resolved = results.last().map(|r| r.resolved.clone()).unwrap_or_default();
+    let resolved = results
+        .last()
+        .map(|r| r.resolved.clone())
+        .unwrap_or_default();
     Some(ArmSummary {
         iterations: all.len() as u32,
         verified: all
@@ -141,14 +150,20 @@ fn plan_workers(iteration: &Iteration) -> Option<u32> {
 }
 
 fn part(of: f64, whole: f64) -> f64 {
-    if whole > 0.0 { (of / whole).clamp(0.0, 1.0) } else { 0.0 }
+    if whole > 0.0 {
+        (of / whole).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
 }
 
 /// One distribution over all iterations that have it.
 fn merged(iterations: &[&Iteration], name: &str) -> Option<Histogram<u64>> {
     let mut whole: Option<Histogram<u64>> = None;
     for text in iterations.iter().filter_map(|i| i.hdr.get(name)) {
-        let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .ok()?;
         let one: Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
             .deserialize(&mut bytes.as_slice())
             .ok()?;
@@ -195,7 +210,10 @@ mod tests {
         let summary = of(&session.iterations, 0.02, Status::Complete, None);
         let after = &summary.arms[&Arm::After];
         // two shards waited 0.6 s each, two workers had 1.2 s each
-        assert!((after.destination_wait_share - 0.5).abs() < 1e-9, "{after:?}");
+        assert!(
+            (after.destination_wait_share - 0.5).abs() < 1e-9,
+            "{after:?}"
+        );
         assert_eq!(after.chunk_p50_us, Some(100_031));
     }
 }

@@ -99,8 +99,6 @@ pub struct Targets {
 /// What the targets are made from.
 #[derive(Debug)]
 pub struct Wanted<'a> {
-    /// Where the session writes to.
-    pub writes_to: WritesTo,
     /// The session's id.
     pub id: &'a str,
     /// The pipeline, its streams' names exact.
@@ -109,47 +107,46 @@ pub struct Wanted<'a> {
     pub dataset: Option<&'a Dataset>,
     /// The target before the clock starts.
     pub state: TargetState,
-    /// Where tables that were made are written down.
-    pub leftovers: &'a Leftovers,
 }
 
 impl Targets {
-    /// No targets at all: `dest-null`.
+    /// No targets yet.
     #[must_use]
-    pub fn none(leftovers: &Leftovers) -> Self {
+    pub fn new(writes_to: WritesTo, leftovers: &Leftovers) -> Self {
         Self {
-            writes_to: WritesTo::Nowhere,
+            writes_to,
             targets: Vec::new(),
             leftovers: leftovers.clone(),
             notes: Vec::new(),
         }
     }
 
-    /// Makes the targets ready for the first reset.
+    /// Makes the targets ready for the first reset. What it has made when it fails is known to
+    /// [`Self::clean_up`].
     ///
     /// # Errors
     /// `Kind::Incompatible` where `--in-place` finds rows, `Kind::NotFound` where it finds no table;
-    /// whatever the server reports. What was made until then is in `leftovers`.
-    pub async fn prepare(session: &Session, wanted: &Wanted<'_>) -> Result<Self> {
-        let mut targets = Self {
-            writes_to: wanted.writes_to,
-            targets: Vec::new(),
-            leftovers: wanted.leftovers.clone(),
-            notes: Vec::new(),
-        };
+    /// whatever the server reports.
+    pub async fn prepare(&mut self, session: &Session, wanted: &Wanted<'_>) -> Result<()> {
         session
             .execute("SET client_min_messages = warning", "setting up a session")
             .await?;
-        for (n, stream) in wanted.pipeline.source.streams.iter().enumerate() {
+        for stream in &wanted.pipeline.source.streams {
             let named = named_target(wanted.pipeline, stream)?;
-            let target = match wanted.writes_to {
-                WritesTo::Managed => managed(session, wanted, named).await?,
-                WritesTo::Copies => targets.copy(session, wanted, n, named).await?,
-                WritesTo::InPlace | WritesTo::Nowhere => in_place(session, wanted, named).await?,
-            };
-            targets.targets.push(target);
+            match self.writes_to {
+                WritesTo::Managed => {
+                    let target = managed(session, wanted, named).await?;
+                    self.targets.push(target);
+                }
+                WritesTo::Copies => self.copy(session, wanted, &named).await?,
+                WritesTo::InPlace => {
+                    let target = in_place(session, wanted, named).await?;
+                    self.targets.push(target);
+                }
+                WritesTo::Nowhere => {}
+            }
         }
-        Ok(targets)
+        Ok(())
     }
 
     /// Lets a pipeline write to these targets.
@@ -166,7 +163,13 @@ impl Targets {
     /// What is done before each iteration, for the artifact.
     #[must_use]
     pub fn resets(&self) -> Vec<String> {
-        let verb = |target: &Target| if target.existing { "TRUNCATE" } else { "DROP TABLE IF EXISTS" };
+        let verb = |target: &Target| {
+            if target.existing {
+                "TRUNCATE"
+            } else {
+                "DROP TABLE IF EXISTS"
+            }
+        };
         self.targets
             .iter()
             .map(|target| format!("{} {}", verb(target), target.sql()))
@@ -186,7 +189,9 @@ impl Targets {
             } else if target.existing {
                 session.execute(&format!("TRUNCATE {sql}"), &doing).await?;
             } else {
-                session.execute(&format!("DROP TABLE IF EXISTS {sql}"), &doing).await?;
+                session
+                    .execute(&format!("DROP TABLE IF EXISTS {sql}"), &doing)
+                    .await?;
             }
         }
         Ok(())
@@ -203,7 +208,10 @@ impl Targets {
         for target in &self.targets {
             found.push(contents(session, &target.sql()).await?);
         }
-        let rows: u64 = found.iter().filter_map(|c| c.rows.parse::<u64>().ok()).sum();
+        let rows: u64 = found
+            .iter()
+            .filter_map(|c| c.rows.parse::<u64>().ok())
+            .sum();
         if rows == rows_written {
             for (target, contents) in self.targets.iter_mut().zip(found) {
                 target.ours = Some(contents);
@@ -239,59 +247,67 @@ impl Targets {
         &mut self,
         session: &Session,
         wanted: &Wanted<'_>,
-        n: usize,
-        named: RelationName,
-    ) -> Result<Target> {
+        named: &RelationName,
+    ) -> Result<()> {
         let schema = named.schema.clone().unwrap_or_default();
-        let target = Target {
-            table: copy_name(wanted.id, n, &named.table),
+        let mut target = Target {
+            table: copy_name(wanted.id, self.targets.len(), &named.table),
             existing: wanted.state == TargetState::Existing,
             schema,
             ours: None,
         };
         let sql = target.sql();
-        if relation_kind(session, &target.schema, &target.table).await?.is_some() {
-            return Err(Error::new(Kind::Incompatible, format!("{sql} is there already"))
-                .remedy("run the benchmark again: each session has an id of its own"));
+        if relation_kind(session, &target.schema, &target.table)
+            .await?
+            .is_some()
+        {
+            return Err(
+                Error::new(Kind::Incompatible, format!("{sql} is there already"))
+                    .remedy("run the benchmark again: each session has an id of its own"),
+            );
         }
-        self.leftovers.locked().insert(sql.clone());
-        if !target.existing {
-            return Ok(target);
-        }
-        let doing = format!("making {sql}");
+        let original = format!(
+            "{}.{}",
+            quote_ident(&target.schema),
+            quote_ident(&named.table)
+        );
         let kind = relation_kind(session, &target.schema, &named.table).await?;
-        let original = format!("{}.{}", quote_ident(&target.schema), quote_ident(&named.table));
-        match (kind.as_deref(), wanted.dataset) {
-            (Some("r" | "p"), _) => {
-                if kind.as_deref() == Some("p") {
+        let create = match (kind.as_deref(), wanted.dataset) {
+            _ if !target.existing => None,
+            (Some(kind @ ("r" | "p")), _) => {
+                if kind == "p" {
                     self.notes.push(format!(
                         "{original} is partitioned; its copy {sql} is one ordinary table"
                     ));
                 }
-                let create = format!("CREATE TABLE {sql} (LIKE {original} INCLUDING ALL)");
-                session.execute(&create, &doing).await?;
-                leave_sequences_alone(session, &target, &doing).await?;
-                Ok(target)
+                Some(format!(
+                    "CREATE TABLE {sql} (LIKE {original} INCLUDING ALL)"
+                ))
             }
-            (Some(_), _) => Err(Error::new(
-                Kind::Incompatible,
-                format!("{original} is not a table, so no copy of it can be written to"),
-            )),
-            (None, Some(dataset)) => {
-                let create = dataset.create_table(&target.schema, &target.table);
-                session.execute(&create, &doing).await?;
-                Ok(target)
+            (Some(_), _) => {
+                return Err(Error::new(
+                    Kind::Incompatible,
+                    format!("{original} is not a table, so no copy of it can be written to"),
+                ));
             }
+            (None, Some(dataset)) => Some(dataset.create_table(&target.schema, &target.table)),
             (None, None) => {
                 self.notes.push(format!(
                     "{original} does not exist; each iteration makes {sql} from the source's definition, keys included"
                 ));
-                Ok(Target {
-                    existing: false,
-                    ..target
-                })
+                target.existing = false;
+                None
             }
+        };
+        // written down before it is made: whatever happens next, it will be dropped
+        self.leftovers.locked().insert(sql.clone());
+        self.targets.push(target.clone());
+        if let Some(create) = create {
+            let doing = format!("making {sql}");
+            session.execute(&create, &doing).await?;
+            leave_sequences_alone(session, &target, &doing).await?;
         }
+        Ok(())
     }
 }
 
@@ -342,17 +358,22 @@ async fn relation_kind(session: &Session, schema: &str, table: &str) -> Result<O
 }
 
 async fn managed(session: &Session, wanted: &Wanted<'_>, named: RelationName) -> Result<Target> {
-    let dataset = wanted
-        .dataset
-        .ok_or_else(|| Error::internal("the managed server was asked for a table without a dataset"))?;
+    let dataset = wanted.dataset.ok_or_else(|| {
+        Error::internal("the managed server was asked for a table without a dataset")
+    })?;
     let target = Target {
         schema: named.schema.unwrap_or_else(|| "public".into()),
         table: named.table,
         existing: wanted.state == TargetState::Existing,
         ours: None,
     };
-    let schema = format!("CREATE SCHEMA IF NOT EXISTS {}", quote_ident(&target.schema));
-    session.execute(&schema, "making the target's schema").await?;
+    let schema = format!(
+        "CREATE SCHEMA IF NOT EXISTS {}",
+        quote_ident(&target.schema)
+    );
+    session
+        .execute(&schema, "making the target's schema")
+        .await?;
     let doing = format!("making {}", target.sql());
     // left by a session that was killed, or made from another version of the profile
     let drop = format!("DROP TABLE IF EXISTS {}", target.sql());
@@ -412,7 +433,9 @@ fn holds_others(sql: &str) -> Error {
 
 async fn holds_rows(session: &Session, sql: &str) -> Result<bool> {
     let query = format!("SELECT EXISTS (SELECT FROM {sql})::int");
-    let answer = session.value(&query, &format!("looking into {sql}")).await?;
+    let answer = session
+        .value(&query, &format!("looking into {sql}"))
+        .await?;
     Ok(answer.as_deref() != Some("0"))
 }
 
@@ -477,14 +500,18 @@ async fn contents(session: &Session, sql: &str) -> Result<Contents> {
 /// looking and emptying under one lock.
 async fn empty_if_ours(session: &Session, target: &mut Target, doing: &str) -> Result<()> {
     let sql = target.sql();
-    if relation_kind(session, &target.schema, &target.table).await?.is_none() {
+    if relation_kind(session, &target.schema, &target.table)
+        .await?
+        .is_none()
+    {
         return if target.existing {
             Err(Error::new(Kind::NotFound, format!("{sql} is gone")))
         } else {
             Ok(())
         };
     }
-    let lock = format!("BEGIN; SET LOCAL lock_timeout = '10s'; LOCK TABLE {sql} IN ACCESS EXCLUSIVE MODE");
+    let lock =
+        format!("BEGIN; SET LOCAL lock_timeout = '10s'; LOCK TABLE {sql} IN ACCESS EXCLUSIVE MODE");
     let emptied = async {
         session.execute(&lock, doing).await?;
         if target.existing && !holds_rows(session, &sql).await? {
@@ -494,8 +521,14 @@ async fn empty_if_ours(session: &Session, target: &mut Target, doing: &str) -> R
         if target.ours.as_ref() != Some(&now) {
             return Err(holds_others(&sql));
         }
-        let verb = if target.existing { "TRUNCATE" } else { "DROP TABLE" };
-        session.execute(&format!("{verb} {sql}; COMMIT"), doing).await
+        let verb = if target.existing {
+            "TRUNCATE"
+        } else {
+            "DROP TABLE"
+        };
+        session
+            .execute(&format!("{verb} {sql}; COMMIT"), doing)
+            .await
     };
     let outcome = emptied.await;
     if outcome.is_err() {
@@ -512,13 +545,22 @@ mod tests {
 
     #[test]
     fn a_copy_is_named_after_session_and_table() {
-        assert_eq!(copy_name("0f3a9c21", 0, "orders"), "rb_bench_0f3a9c21_orders");
+        assert_eq!(
+            copy_name("0f3a9c21", 0, "orders"),
+            "rb_bench_0f3a9c21_orders"
+        );
     }
 
     #[test]
     fn a_long_name_is_cut_between_characters_and_stays_apart() {
         let table = "ä".repeat(30);
-        let (a, b) = (copy_name("0f3a9c21", 0, &table), copy_name("0f3a9c21", 1, &table));
-        assert!(a.len() <= MAX_NAME && b.len() <= MAX_NAME && a != b, "{a} {b}");
+        let (a, b) = (
+            copy_name("0f3a9c21", 0, &table),
+            copy_name("0f3a9c21", 1, &table),
+        );
+        assert!(
+            a.len() <= MAX_NAME && b.len() <= MAX_NAME && a != b,
+            "{a} {b}"
+        );
     }
 }

@@ -54,7 +54,9 @@ fn plan(args: &BenchArgs) -> Result<Plan> {
         warmup: args.warmup.unwrap_or(profile.warmup),
         pairs: args.iters.unwrap_or(profile.iters),
         // short enough to be typed again
-        seed: args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+        seed: args
+            .seed
+            .unwrap_or_else(|| u64::from(rand::random::<u32>())),
         threshold: args.noise_threshold / 100.0,
         in_place: args.in_place,
         arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
@@ -99,7 +101,10 @@ async fn session(plan: &Plan, output: &Output) -> Result<Outcome> {
 
 fn left_behind(leftovers: &Leftovers, what: &str) -> Vec<String> {
     let names = leftovers.names();
-    names.iter().map(|table| format!("{table} {what}")).collect()
+    names
+        .iter()
+        .map(|table| format!("{table} {what}"))
+        .collect()
 }
 
 /// Prints what was measured, also of a session that did not end well.
@@ -144,7 +149,10 @@ mod tests {
     fn a_profile_brings_its_own_numbers() {
         let plan = plan_of(&["--profile", "small"]).unwrap();
         assert_eq!((plan.pairs, plan.warmup, plan.both_arms), (3, 1, true));
-        let plan = plan_of(&["--iters", "7", "--warmup", "0", "--rows", "9", "--arms", "one"]).unwrap();
+        let plan = plan_of(&[
+            "--iters", "7", "--warmup", "0", "--rows", "9", "--arms", "one",
+        ])
+        .unwrap();
         assert_eq!((plan.pairs, plan.warmup, plan.both_arms), (7, 0, false));
         assert_eq!(plan.profile.dataset.unwrap().rows, 9);
     }

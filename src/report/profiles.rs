@@ -19,12 +19,16 @@ pub fn text(profiles: &[Profile], paper: Paper) -> String {
         let dataset = profile.dataset.as_ref();
         table.add_row([
             profile.name.clone(),
-            dataset.map(|d| Rows(d.rows).to_string()).unwrap_or_default(),
+            dataset
+                .map(|d| Rows(d.rows).to_string())
+                .unwrap_or_default(),
             dataset
                 .and_then(|d| d.row_bytes)
                 .map(|bytes| Bytes(bytes).to_string())
                 .unwrap_or_default(),
-            dataset.map(|d| d.columns.len().to_string()).unwrap_or_default(),
+            dataset
+                .map(|d| d.columns.len().to_string())
+                .unwrap_or_default(),
             profile.description.clone().unwrap_or_default(),
         ]);
     }

@@ -138,7 +138,10 @@ fn name(upcoming: &Upcoming) -> String {
         (false, None) => String::new(),
     };
     let width = upcoming.of.to_string().len();
-    format!("[{:>width$}/{}] {what}{}", upcoming.number, upcoming.of, upcoming.arm)
+    format!(
+        "[{:>width$}/{}] {what}{}",
+        upcoming.number, upcoming.of, upcoming.arm
+    )
 }
 
 fn live(upcoming: &Upcoming, sample: &Sample) -> String {
@@ -163,7 +166,11 @@ fn result(upcoming: &Upcoming, iteration: &Iteration) -> String {
         (true, Some(_)) => "verified",
         (true, None) => "nothing to verify",
     };
-    let flags: Vec<&str> = iteration.flags.iter().map(|flag| flag.kind.as_str()).collect();
+    let flags: Vec<&str> = iteration
+        .flags
+        .iter()
+        .map(|flag| flag.kind.as_str())
+        .collect();
     let flags = if flags.is_empty() {
         String::new()
     } else {

@@ -54,7 +54,11 @@ pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
 /// What was measured, how, and on what.
 fn heading(artifact: &Artifact) -> String {
     let protocol = &artifact.protocol;
-    let label = artifact.label.as_deref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+    let label = artifact
+        .label
+        .as_deref()
+        .map(|label| format!(" \"{label}\""))
+        .unwrap_or_default();
     let (unit, each) = if protocol.arms == "both" {
         ("pair", " of each arm")
     } else {
@@ -107,14 +111,26 @@ type Figure = fn(&ArmSummary) -> String;
 /// One line a figure, one column an arm.
 fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) -> String {
     let figures: [(&str, Figure); 13] = [
-        ("wall time", |a| spread(a.duration_s, |s| Seconds(s).to_string())),
-        ("throughput", |a| spread(a.mb_per_s, |v| ByteRate(v * 1e6).to_string())),
+        ("wall time", |a| {
+            spread(a.duration_s, |s| Seconds(s).to_string())
+        }),
+        ("throughput", |a| {
+            spread(a.mb_per_s, |v| ByteRate(v * 1e6).to_string())
+        }),
         ("rows", |a| RowRate(a.rows_per_s.median).to_string()),
-        ("workers", |a| format!("{} ({})", a.parallelism_effective, a.parallelism_mode)),
+        ("workers", |a| {
+            format!("{} ({})", a.parallelism_effective, a.parallelism_mode)
+        }),
         ("CPU rb-bench", |a| Seconds(a.cpu_rb_bench_s).to_string()),
-        ("CPU source", |a| optional(a.cpu_source_s, |s| Seconds(s).to_string())),
-        ("CPU destination", |a| optional(a.cpu_destination_s, |s| Seconds(s).to_string())),
-        ("peak memory", |a| optional(a.rss_peak, |b| Bytes(b).to_string())),
+        ("CPU source", |a| {
+            optional(a.cpu_source_s, |s| Seconds(s).to_string())
+        }),
+        ("CPU destination", |a| {
+            optional(a.cpu_destination_s, |s| Seconds(s).to_string())
+        }),
+        ("peak memory", |a| {
+            optional(a.rss_peak, |b| Bytes(b).to_string())
+        }),
         ("chunk p50 / p99", |a| {
             let micros = |us: Option<u64>| optional(us, |us| Seconds(us as f64 / 1e6).to_string());
             format!("{} / {}", micros(a.chunk_p50_us), micros(a.chunk_p99_us))
@@ -124,7 +140,10 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
         ("committing", |a| percent(a.commit_share)),
         ("verified", |a| {
             let retries = if a.retries > 0 {
-                format!(", {}", counted(a.retries, "retry").replace("retrys", "retries"))
+                format!(
+                    ", {}",
+                    counted(a.retries, "retry").replace("retrys", "retries")
+                )
             } else {
                 String::new()
             };
@@ -136,7 +155,9 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
         .load_style(RULED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(paper.width);
-    let headings = arms.keys().map(|arm| format!("{arm}\n{}", settings(artifact, *arm)));
+    let headings = arms
+        .keys()
+        .map(|arm| format!("{arm}\n{}", settings(artifact, *arm)));
     table.set_header(std::iter::once(String::new()).chain(headings));
     for (name, figure) in figures {
         let cells = arms.values().map(figure);
@@ -205,8 +226,16 @@ fn notes(artifact: &Artifact, paper: Paper) -> String {
     if !seen.is_empty() {
         text.push_str("\nmay have disturbed it\n");
         for (kind, (iterations, example)) in seen {
-            let noun = if iterations.len() == 1 { "iteration" } else { "iterations" };
-            let _ = writeln!(text, "  {kind}: {example} ({noun} {})", iterations.join(", "));
+            let noun = if iterations.len() == 1 {
+                "iteration"
+            } else {
+                "iterations"
+            };
+            let _ = writeln!(
+                text,
+                "  {kind}: {example} ({noun} {})",
+                iterations.join(", ")
+            );
         }
     }
     if !artifact.warnings.is_empty() {
@@ -217,13 +246,21 @@ fn notes(artifact: &Artifact, paper: Paper) -> String {
     }
     if artifact.summary.status == Status::Invalid {
         let word = paper.paint(Ink::Bad, "INVALID");
-        let _ = writeln!(text, "\n{word}: rows did not arrive as they left; no figure above counts");
+        let _ = writeln!(
+            text,
+            "\n{word}: rows did not arrive as they left; no figure above counts"
+        );
     }
     text
 }
 
 fn spread(spread: Spread, show: impl Fn(f64) -> String) -> String {
-    format!("{} ({} .. {})", show(spread.median), show(spread.min), show(spread.max))
+    format!(
+        "{} ({} .. {})",
+        show(spread.median),
+        show(spread.min),
+        show(spread.max)
+    )
 }
 
 fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
@@ -303,7 +340,10 @@ mod tests {
         session.protocol.arms = "one".into();
         session.summary = summary::of(&session.iterations, 0.02, Status::Complete, None);
         let text = text(&session, None, Paper::PLAIN);
-        assert!(!text.contains("before\n") && !text.contains("verdict"), "{text}");
+        assert!(
+            !text.contains("before\n") && !text.contains("verdict"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -314,7 +354,10 @@ mod tests {
         };
         let session = examples::session();
         let drawn = table(&session, &session.summary.arms, narrow);
-        assert!(drawn.lines().all(|line| line.chars().count() <= 60), "{drawn}");
+        assert!(
+            drawn.lines().all(|line| line.chars().count() <= 60),
+            "{drawn}"
+        );
     }
 
     #[test]

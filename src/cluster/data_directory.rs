@@ -10,8 +10,8 @@ use std::process::Command;
 use rand::distr::{Alphanumeric, SampleString as _};
 
 use super::account::Account;
-use super::directory::{Place, write_anew};
 use super::lock::DirectoryLock;
+use super::place::{Place, write_anew};
 use super::programs::Programs;
 use super::{SUPERUSER, clean_environment};
 use crate::error::{Error, Kind, Result};

@@ -185,7 +185,7 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
             .args(args)
             .kill_on_drop(true)
             .spawn()
-            .map_err(failed)?;
+            .map_err(|e| failed(e).remedy("install the PostgreSQL client programs"))?;
         let mut interrupted = false;
         loop {
             tokio::select! {

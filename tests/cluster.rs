@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid, User};
@@ -86,46 +86,38 @@ impl Drop for Place {
 /// A long-running `rb-bench cluster psql`, whose query has been seen to run.
 struct Running {
     child: Child,
-    stdout: BufReader<ChildStdout>,
-    stderr: ChildStderr,
+    stderr: BufReader<ChildStderr>,
 }
 
 impl Running {
     fn start(place: &Place) -> Self {
+        // A notice arrives while its statement runs.
+        let query = "DO $$ BEGIN RAISE NOTICE 'running'; PERFORM pg_sleep(600); END $$";
         let mut child = place
-            .psql(&["-c", "SELECT 'started'", "-c", "SELECT pg_sleep(600)"])
+            .psql(&["-c", query])
             .process_group(0)
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = child.stderr.take().unwrap();
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        if line != "started\n" {
-            let mut said = String::new();
-            stderr.read_to_string(&mut said).unwrap();
-            panic!("psql did not start: {line:?} {said}");
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("running\n") {
+            let length = stderr.read_line(&mut said).unwrap();
+            assert_ne!(length, 0, "psql did not start: {said}");
         }
-        Self {
-            child,
-            stdout,
-            stderr,
-        }
+        Self { child, stderr }
     }
 
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// Waits for rb-bench, then for psql, whose standard output it is; the exit code, and what
-    /// was said on standard error.
+    /// Waits for rb-bench, then for psql, whose standard error it is; the exit code, and what
+    /// was said there.
     fn finish(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        rest.clear();
         self.stderr.read_to_string(&mut rest).unwrap();
         (status.code(), rest)
     }
@@ -238,6 +230,16 @@ fn ctrl_c_leaves_no_process_and_exits_130() {
     let place = Place::new();
     let running = Running::start(&place);
     killpg(running.pid(), Signal::SIGINT).unwrap();
+    let (code, said) = running.finish();
+    assert_eq!(code, Some(130), "{said}");
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn an_interrupt_for_rb_bench_alone_ends_psql_too() {
+    let place = Place::new();
+    let running = Running::start(&place);
+    kill(running.pid(), Signal::SIGINT).unwrap();
     let (code, said) = running.finish();
     assert_eq!(code, Some(130), "{said}");
     place.assert_no_process_is_left();

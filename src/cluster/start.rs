@@ -43,8 +43,8 @@ pub(super) fn start(options: &ClusterOptions, mut on_wait: impl FnMut(&str)) -> 
             place.path().display()
         ));
     }
-    let password = data_directory::ensure(&place, &programs, &account, &lock)?;
     let settings = settings(Host::this(), &options.settings);
+    let password = data_directory::ensure(&place, &programs, &account, &lock, &settings)?;
     let mut attempt = 1;
     loop {
         let port = free_port()?;

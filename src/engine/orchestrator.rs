@@ -1,0 +1,120 @@
+//! A run from its request to its report: attempts, one after the other.
+//!
+//! An attempt ends with every connection of its workers closed and their transactions gone; only
+//! then may another begin, and only where nothing of the failed one can still commit.
+
+use std::time::Instant;
+
+use super::attempt::Attempt;
+use super::crew::interrupted;
+use super::leader::Leader;
+use super::state::RunId;
+use super::{FinishedRun, PlanSummary, RunRequest, retry};
+use crate::config::types::Pipeline;
+use crate::error::{CommitState, Kind, Result};
+use crate::parallelism::{self, HEURISTIC_TAG, Resolved};
+use crate::postgres::Server;
+use crate::telemetry::counters::Phase;
+use crate::telemetry::sampler;
+
+/// Runs the pipeline.
+pub async fn run(request: RunRequest) -> Result<FinishedRun> {
+    let resolved = parallelism::resolve_pipeline(&request.pipeline, request.available_cores);
+    announce(&request.pipeline, &resolved);
+    let run = match &request.options.run_id {
+        Some(id) => RunId::parse(id)?,
+        None => RunId::fresh(),
+    };
+    let (started, cpu) = (Instant::now(), sampler::own_cpu_secs());
+    let mut one_worker = false;
+    let mut number = 0;
+    loop {
+        request.telemetry.begin_attempt(number);
+        let attempt = Attempt {
+            request: &request,
+            resolved: &resolved,
+            run: &run,
+            started,
+            cpu,
+            number,
+            one_worker,
+        };
+        let error = match attempt.run().await {
+            Ok(finished) => {
+                request.telemetry.enter(Phase::Done);
+                return Ok(finished);
+            }
+            Err(error) => error,
+        };
+        let verdict = retry::judge(&error);
+        if request.cancel.is_cancelled() && error.commit_state() == CommitState::BeforeCommit {
+            return Err(interrupted());
+        }
+        if !verdict.allows_retry() || number >= request.pipeline.resources.max_retries {
+            return Err(if number > 0 {
+                error.context(format!("after {} attempts", number + 1))
+            } else {
+                error
+            });
+        }
+        one_worker |= error.kind() == Kind::SiblingBlocked;
+        let pause = verdict.pause(number);
+        request.telemetry.event(format!(
+            "attempt {} failed: {}; trying again in {} ms{}",
+            number + 1,
+            error.message(),
+            pause.as_millis(),
+            if one_worker { " with one worker" } else { "" }
+        ));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = request.cancel.cancelled() => return Err(interrupted()),
+        }
+        number += 1;
+    }
+}
+
+fn announce(pipeline: &Pipeline, resolved: &Resolved) {
+    tracing::info!(
+        pipeline = pipeline.pipeline,
+        mode = resolved.mode(),
+        effective = resolved.effective,
+        cap = resolved.cap,
+        cores = resolved.inputs.available_cores,
+        eligible_streams = resolved.inputs.eligible_streams,
+        transform_count = resolved.inputs.transform_count,
+        heuristic = HEURISTIC_TAG,
+        "parallelism resolved"
+    );
+}
+
+/// Plans the pipeline without moving a row or writing anything.
+pub async fn explain(request: &RunRequest) -> Result<PlanSummary> {
+    let resolved = parallelism::resolve_pipeline(&request.pipeline, request.available_cores);
+    announce(&request.pipeline, &resolved);
+    let run = RunId::fresh();
+    let attempt = Attempt {
+        request,
+        resolved: &resolved,
+        run: &run,
+        started: Instant::now(),
+        cpu: 0.0,
+        number: 0,
+        one_worker: false,
+    };
+    let leader = match attempt.destination() {
+        Some(destination) => {
+            Some(Leader::connect(&Server::from_endpoint(&destination.endpoint)?).await?)
+        }
+        None => None,
+    };
+    let source = attempt.open_source().await?;
+    let planned = attempt.plan(leader.as_ref(), &source).await;
+    if let Some(snapshot) = source.snapshot {
+        snapshot.release().await;
+    }
+    if let Some(leader) = leader {
+        leader.leave().await;
+    }
+    Ok(planned?.summary)
+}

@@ -1,0 +1,333 @@
+//! Moving COPY bytes: out of one session, into another, without looking at them.
+//!
+//! [`CopyOut`] gathers the server's CopyData messages into blocks. [`CopyIn`] sends such blocks,
+//! and hears the server's error the moment it speaks, not at the end. Each is one COPY statement on a
+//! session whose line it borrows. Protocol: PostgreSQL manual, "Message Formats" and "COPY
+//! Operations".
+//!
+//! A COPY that is not finished is never committed: dropping one leaves its line unusable, so the
+//! session can only be closed.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::backend::{ERROR_RESPONSE_TAG, ErrorFields, Message};
+use postgres_protocol::message::frontend;
+use tokio_util::io::poll_read_buf;
+
+use super::block::{Block, Scan, Scanner};
+use super::line::Loan;
+use super::session::Session;
+use super::sqlstate;
+use crate::error::{Error, Kind, Result, ServerReport};
+
+/// Bytes asked of the socket at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// What a read of the source led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The block is full; there is more.
+    More,
+    /// The COPY is over: what is in the block is the last of it.
+    End {
+        /// CopyData messages received.
+        messages: u64,
+        /// Rows by the server's own tag.
+        rows: u64,
+    },
+}
+
+/// The borrowed line, what was read from it but not used yet, and the time spent waiting for it.
+struct Wire {
+    loan: Loan,
+    input: BytesMut,
+    waited: Duration,
+}
+
+impl Wire {
+    /// Borrows the session's line and sends one simple query on it.
+    async fn query(session: &Session, sql: &str) -> Result<Self> {
+        let loan = session.line().lend().map_err(lost)?;
+        let mut wire = Self {
+            loan,
+            input: BytesMut::with_capacity(READ_BYTES),
+            waited: Duration::ZERO,
+        };
+        let mut query = BytesMut::with_capacity(sql.len() + 16);
+        frontend::query(sql, &mut query).map_err(lost)?;
+        wire.send(&query).await?;
+        Ok(wire)
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.input.len() < READ_BYTES / 2 {
+            self.input.reserve(READ_BYTES);
+        }
+        match ready!(poll_read_buf(Pin::new(&mut self.loan), cx, &mut self.input))? {
+            0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Reads more input; only the time nothing was there counts as waiting.
+    async fn fill(&mut self) -> Result<()> {
+        let mut since = None;
+        let outcome = poll_fn(|cx| {
+            let poll = self.poll_fill(cx);
+            if poll.is_pending() {
+                since.get_or_insert_with(Instant::now);
+            }
+            poll
+        })
+        .await;
+        self.waited += since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
+        outcome.map_err(lost)
+    }
+
+    /// Sends all of `bytes`, unless the server says something first that is an error.
+    async fn send(&mut self, mut bytes: &[u8]) -> Result<()> {
+        let mut since = None;
+        let outcome = poll_fn(|cx| {
+            while self.poll_fill(cx)?.is_ready() {}
+            if self.input.first() == Some(&ERROR_RESPONSE_TAG) {
+                return Poll::Ready(Ok(()));
+            }
+            while !bytes.is_empty() {
+                match self.loan.poll_write(cx, bytes)? {
+                    Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(n) => bytes = &bytes[n..],
+                    Poll::Pending => {
+                        since.get_or_insert_with(Instant::now);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await;
+        self.waited += since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
+        match outcome {
+            Ok(()) if bytes.is_empty() => Ok(()),
+            Ok(()) => Err(self.error_of_server().await),
+            // a server that goes away says why before it closes: its words are in the input
+            Err(_) if self.input.first() == Some(&ERROR_RESPONSE_TAG) => {
+                Err(self.error_of_server().await)
+            }
+            Err(error) => Err(lost(error)),
+        }
+    }
+
+    /// The next message that is not a notice or the like; errors of the server become ours.
+    async fn message(&mut self) -> Result<Message> {
+        loop {
+            match Message::parse(&mut self.input).map_err(lost)? {
+                None => self.fill().await?,
+                Some(
+                    Message::NoticeResponse(_)
+                    | Message::ParameterStatus(_)
+                    | Message::NotificationResponse(_),
+                ) => {}
+                Some(Message::ErrorResponse(body)) => {
+                    let error = report(body.fields());
+                    self.drain_after_error().await;
+                    return Err(error);
+                }
+                Some(message) => return Ok(message),
+            }
+        }
+    }
+
+    async fn error_of_server(&mut self) -> Error {
+        match self.message().await {
+            Err(error) => error,
+            Ok(_) => out_of_step("an error"),
+        }
+    }
+
+    /// After an error the server says ReadyForQuery, or has closed the connection.
+    async fn drain_after_error(&mut self) {
+        loop {
+            match Message::parse(&mut self.input) {
+                Ok(None) => {
+                    if self.fill().await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Some(Message::ReadyForQuery(_))) | Err(_) => return,
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    /// CommandComplete and ReadyForQuery: returns the rows of the tag and the line to its owner.
+    async fn complete(&mut self) -> Result<u64> {
+        let Message::CommandComplete(body) = self.message().await? else {
+            return Err(out_of_step("CommandComplete"));
+        };
+        let rows = rows_of(body.tag().map_err(lost)?)?;
+        let Message::ReadyForQuery(_) = self.message().await? else {
+            return Err(out_of_step("ReadyForQuery"));
+        };
+        self.loan.give_back();
+        Ok(rows)
+    }
+}
+
+fn rows_of(tag: &str) -> Result<u64> {
+    tag.strip_prefix("COPY ")
+        .and_then(|rows| rows.parse().ok())
+        .ok_or_else(|| Error::internal(format!("the server completed a COPY with `{tag}`")))
+}
+
+fn out_of_step(expected: &str) -> Error {
+    Error::internal(format!(
+        "the server answered a COPY with something else than {expected}"
+    ))
+}
+
+fn lost(error: io::Error) -> Error {
+    let text = if error.kind() == io::ErrorKind::UnexpectedEof {
+        "the server closed the connection".to_owned()
+    } else {
+        format!("the connection broke: {error}")
+    };
+    Error::new(Kind::Connection, text).caused_by(error)
+}
+
+/// Error fields: PostgreSQL manual, "Error and Notice Message Fields".
+fn report(mut fields: ErrorFields<'_>) -> Error {
+    let mut report = ServerReport::default();
+    while let Ok(Some(field)) = fields.next() {
+        let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+        match field.type_() {
+            b'C' => report.sqlstate = value,
+            b'M' => report.message = value,
+            b'D' => report.detail = Some(value),
+            b'H' => report.hint = Some(value),
+            b'W' => report.context = Some(value),
+            b'n' => report.constraint = Some(value),
+            _ => {}
+        }
+    }
+    Error::new(sqlstate::kind_of(&report.sqlstate), report.message.clone())
+        .reported_by_server(report)
+}
+
+/// A `COPY ... TO STDOUT` under way.
+pub struct CopyOut {
+    wire: Wire,
+    scanner: Scanner,
+}
+
+impl CopyOut {
+    /// Starts it; returns when the server has agreed.
+    pub async fn start(session: &Session, sql: &str) -> Result<Self> {
+        let mut wire = Wire::query(session, sql).await?;
+        match wire.message().await {
+            Ok(Message::CopyOutResponse(_)) => Ok(Self {
+                wire,
+                scanner: Scanner::default(),
+            }),
+            Ok(_) => Err(out_of_step("CopyOutResponse")),
+            Err(error) => {
+                // the server is ready for the next query, unless the connection is gone
+                if error.kind() != Kind::Connection {
+                    wire.loan.give_back();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Fills the block until it is full or the COPY is over. At the end the line is given back.
+    pub async fn fill(&mut self, block: &mut Block) -> Result<Piece> {
+        loop {
+            match self.scanner.scan(&mut self.wire.input, block) {
+                Scan::Full => return Ok(Piece::More),
+                Scan::NeedsInput => self.wire.fill().await?,
+                Scan::OtherMessage => match self.wire.message().await? {
+                    Message::CopyDone => {
+                        let messages = self.scanner.messages();
+                        let rows = self.wire.complete().await?;
+                        return Ok(Piece::End { messages, rows });
+                    }
+                    _ => return Err(out_of_step("CopyData or CopyDone")),
+                },
+            }
+        }
+    }
+
+    /// Time spent waiting for the server so far.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.wire.waited
+    }
+
+    /// CopyData messages received so far.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.scanner.messages()
+    }
+}
+
+/// A `COPY ... FROM STDIN` under way.
+pub struct CopyIn {
+    wire: Wire,
+}
+
+impl CopyIn {
+    /// Starts it; returns when the server has agreed.
+    pub async fn start(session: &Session, sql: &str) -> Result<Self> {
+        let mut wire = Wire::query(session, sql).await?;
+        match wire.message().await? {
+            Message::CopyInResponse(_) => Ok(Self { wire }),
+            _ => Err(out_of_step("CopyInResponse")),
+        }
+    }
+
+    /// Sends the block's bytes and empties it.
+    ///
+    /// # Errors
+    /// Also the server's, as soon as it has said it.
+    pub async fn send(&mut self, block: &mut Block) -> Result<()> {
+        if !block.is_empty() {
+            self.wire.send(block.message()).await?;
+            block.clear();
+        }
+        Ok(())
+    }
+
+    /// Ends the COPY and returns the rows by the server's own tag, and the time spent waiting.
+    pub async fn finish(mut self) -> Result<(u64, Duration)> {
+        let mut done = BytesMut::new();
+        frontend::copy_done(&mut done);
+        self.wire.send(&done).await?;
+        let since = Instant::now();
+        let waited = self.wire.waited;
+        let rows = self.wire.complete().await?;
+        Ok((rows, waited + since.elapsed()))
+    }
+
+    /// Time spent waiting for the server so far.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.wire.waited
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_give_rows() {
+        assert_eq!(rows_of("COPY 12").unwrap(), 12);
+        assert!(rows_of("INSERT 0 1").is_err());
+    }
+}

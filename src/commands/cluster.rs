@@ -5,14 +5,21 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use crate::cli::{ClusterAction, ClusterArgs, Format};
 use crate::cluster::{self, Cluster, ClusterOptions, ServerStatus, Status};
 use crate::error::{Error, Kind, Result};
 use crate::units::Bytes;
+
+/// How long psql may take to cancel its query after Ctrl-C.
+const PSQL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs the action that was typed.
 pub(super) fn run(args: ClusterArgs) -> Result<u8> {
@@ -170,7 +177,10 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
         .build()
         .map_err(failed)?;
     runtime.block_on(async {
-        // On a terminal both get Ctrl-C, and it is psql's to answer: it cancels the query.
+        // On a terminal both get Ctrl-C, and it is psql's to answer: it cancels the query, and the
+        // session goes on. Elsewhere it is the end, also where psql is between two queries and
+        // hears nothing.
+        let interactive = io::stdin().is_terminal();
         let mut interrupts = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminations = signal(SignalKind::terminate()).map_err(failed)?;
         let mut hangups = signal(SignalKind::hangup()).map_err(failed)?;
@@ -185,14 +195,23 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
             .args(args)
             .kill_on_drop(true)
             .spawn()
-            .map_err(failed)?;
+            .map_err(|e| failed(e).remedy("install the PostgreSQL client programs"))?;
         let mut interrupted = false;
+        let mut patience = None;
         loop {
             tokio::select! {
                 status = psql.wait() => {
                     return Ok(exit_code(status.map_err(failed)?, interrupted));
                 }
-                _ = interrupts.recv() => interrupted = true,
+                _ = interrupts.recv() => {
+                    interrupted = true;
+                    if !interactive && let Some(pid) = psql.id() {
+                        // It can only fail for a process that is gone, which the wait notices.
+                        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
+                        patience = patience.or(Some(Instant::now() + PSQL_LIMIT));
+                    }
+                }
+                () = reached(patience) => break,
                 _ = terminations.recv() => break,
                 _ = hangups.recv() => break,
             }
@@ -203,6 +222,14 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
             "psql was stopped by a signal",
         ))
     })
+}
+
+/// Waits for an instant; for ever without one.
+async fn reached(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// psql's own exit code; 130 where Ctrl-C made it fail.

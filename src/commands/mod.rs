@@ -2,9 +2,11 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod bench;
 mod check;
 mod cluster;
 mod interrupt;
+mod profiles;
 mod progress;
 mod run;
 mod supervise;
@@ -26,7 +28,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Run(args)) => in_runtime(run::run(args)),
         Some(Command::Copy(args)) => in_runtime(run::copy(args)),
         Some(Command::Check(args)) => in_runtime(check::run(args)),
-        Some(Command::Profiles(_)) | None => Err(Error::internal("not connected yet")),
+        Some(Command::Profiles(args)) => profiles::run(&args),
+        None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid, User};
@@ -24,6 +25,22 @@ struct Place(PathBuf);
 impl Place {
     fn new() -> Self {
         Self(support::own_directory())
+    }
+
+    /// The same with a server made already: a copy of one, for making it takes seconds.
+    fn with_server() -> Self {
+        static MADE: OnceLock<PathBuf> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let directory = support::directory().join("made");
+            let cluster = Cluster::start(&support::options(&directory), |_| {}).unwrap();
+            cluster.stop().unwrap();
+            directory
+        });
+        let place = Self::new();
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(made).arg(place.path());
+        assert!(copy.status().unwrap().success());
+        place
     }
 
     fn path(&self) -> &Path {
@@ -205,7 +222,7 @@ fn data_survives_between_runs_and_no_process_does() {
 
 #[test]
 fn an_error_leaves_no_process() {
-    let place = Place::new();
+    let place = Place::with_server();
     let output = place.psql(&["-c", "SELECT 1/0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("division by zero"));
@@ -214,7 +231,7 @@ fn an_error_leaves_no_process() {
 
 #[test]
 fn a_panic_leaves_no_process() {
-    let place = Place::new();
+    let place = Place::with_server();
     let options = support::options(place.path());
     let panicked = std::thread::spawn(move || {
         let _cluster = Cluster::start(&options, |_| {}).unwrap();
@@ -227,7 +244,7 @@ fn a_panic_leaves_no_process() {
 
 #[test]
 fn ctrl_c_leaves_no_process_and_exits_130() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     killpg(running.pid(), Signal::SIGINT).unwrap();
     let (code, said) = running.finish();
@@ -237,7 +254,7 @@ fn ctrl_c_leaves_no_process_and_exits_130() {
 
 #[test]
 fn an_interrupt_for_rb_bench_alone_ends_psql_too() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     kill(running.pid(), Signal::SIGINT).unwrap();
     let (code, said) = running.finish();
@@ -247,7 +264,7 @@ fn an_interrupt_for_rb_bench_alone_ends_psql_too() {
 
 #[test]
 fn a_termination_leaves_no_process() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     kill(running.pid(), Signal::SIGTERM).unwrap();
     let (code, said) = running.finish();
@@ -257,7 +274,7 @@ fn a_termination_leaves_no_process() {
 
 #[test]
 fn a_kill_leaves_no_process_and_no_damage() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     kill(running.pid(), Signal::SIGKILL).unwrap();
     let (code, _) = running.finish();
@@ -287,7 +304,7 @@ fn a_kill_while_the_data_directory_is_made_leaves_a_directory_that_can_be_used()
 
 #[test]
 fn a_killed_supervisor_leaves_no_process_when_rb_bench_ends() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     kill(supervisor_of(&place), Signal::SIGKILL).unwrap();
     killpg(running.pid(), Signal::SIGINT).unwrap();
@@ -297,7 +314,7 @@ fn a_killed_supervisor_leaves_no_process_when_rb_bench_ends() {
 
 #[test]
 fn a_server_that_lost_both_parents_is_stopped_by_the_next_start() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     let orphan = postmaster_of(&place);
     kill(supervisor_of(&place), Signal::SIGKILL).unwrap();
@@ -317,7 +334,7 @@ fn a_server_that_lost_both_parents_is_stopped_by_the_next_start() {
 
 #[test]
 fn a_server_that_was_left_behind_can_be_stopped_by_hand() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     let orphan = postmaster_of(&place);
     kill(supervisor_of(&place), Signal::SIGKILL).unwrap();
@@ -337,7 +354,7 @@ fn a_server_that_was_left_behind_can_be_stopped_by_hand() {
 
 #[test]
 fn a_server_that_dies_is_an_error_and_its_data_survive() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     let postmaster = Pid::from_raw(postmaster_of(&place).cast_signed());
     kill(postmaster, Signal::SIGKILL).unwrap();
@@ -350,7 +367,7 @@ fn a_server_that_dies_is_an_error_and_its_data_survive() {
 
 #[test]
 fn another_rb_bench_waits_and_says_so_once() {
-    let place = Place::new();
+    let place = Place::with_server();
     let first = Running::start(&place);
     let mut second = place
         .psql(&["-c", "SELECT 'second'"])
@@ -395,7 +412,7 @@ fn two_that_start_at_once_on_nothing_do_not_collide() {
 
 #[test]
 fn a_server_in_use_is_neither_stopped_nor_deleted() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     for action in [&["cluster", "stop"][..], &["cluster", "reset", "--yes"][..]] {
         let refused = place.run(action);
@@ -418,7 +435,7 @@ fn a_server_in_use_is_neither_stopped_nor_deleted() {
 
 #[test]
 fn reset_asks_and_deletes_everything() {
-    let place = Place::new();
+    let place = Place::with_server();
     assert!(
         place
             .psql(&["-c", "SELECT 1"])
@@ -440,7 +457,7 @@ fn reset_asks_and_deletes_everything() {
 
 #[test]
 fn the_password_is_private_and_on_no_command_line() {
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     let path = place.server().join("password");
     assert_eq!(
@@ -489,7 +506,7 @@ fn a_path_too_long_for_a_socket_is_reached_over_loopback() {
 
 #[test]
 fn a_server_that_does_not_start_shows_the_end_of_its_log() {
-    let place = Place::new();
+    let place = Place::with_server();
     let mut options = support::options(place.path());
     options
         .settings
@@ -597,7 +614,7 @@ fn as_root_the_server_is_of_an_ordinary_account() {
     if !Uid::effective().is_root() {
         return;
     }
-    let place = Place::new();
+    let place = Place::with_server();
     let running = Running::start(&place);
     let postmaster = PathBuf::from(format!("/proc/{}", postmaster_of(&place)));
     let supervisor = PathBuf::from(format!("/proc/{}", supervisor_of(&place)));

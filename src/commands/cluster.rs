@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
+use super::print_line;
 use crate::cli::{ClusterAction, ClusterArgs, Format};
 use crate::cluster::{self, Cluster, ClusterOptions, ServerStatus, Status};
 use crate::error::{Error, Kind, Result};
@@ -44,8 +45,8 @@ pub(super) fn tell(message: &str) {
 fn status(options: &ClusterOptions, format: Format) -> Result<u8> {
     let status = cluster::status(options)?;
     match format {
-        Format::Json => println!("{}", serde_json::json!(status)),
-        Format::Text => print!("{}", status_text(&status)),
+        Format::Json => print_line(&serde_json::json!(status).to_string())?,
+        Format::Text => print_line(&status_text(&status))?,
     }
     Ok(0)
 }
@@ -67,7 +68,6 @@ fn status_text(status: &Status) -> String {
         lines.push("server     none yet; the first benchmark makes one".to_owned());
     }
     lines.extend(status.servers.iter().flat_map(server_lines));
-    lines.push(String::new());
     lines.join("\n")
 }
 
@@ -111,14 +111,14 @@ fn stop(options: &ClusterOptions) -> Result<u8> {
     for server in stopped {
         if let Some(pid) = server.pid {
             none = false;
-            println!(
+            print_line(&format!(
                 "stopped the server (pid {pid}) in {}",
                 server.directory.display()
-            );
+            ))?;
         }
     }
     if none {
-        println!("no server was running");
+        print_line("no server was running")?;
     }
     Ok(0)
 }
@@ -126,15 +126,15 @@ fn stop(options: &ClusterOptions) -> Result<u8> {
 fn reset(options: &ClusterOptions, yes: bool) -> Result<u8> {
     let found = cluster::status(options)?.servers;
     if found.is_empty() {
-        println!("there is nothing to delete");
+        print_line("there is nothing to delete")?;
         return Ok(0);
     }
     if !yes && !confirmed(&found)? {
-        println!("nothing was deleted");
+        print_line("nothing was deleted")?;
         return Ok(0);
     }
     for directory in cluster::reset(options, tell)? {
-        println!("deleted {}", directory.display());
+        print_line(&format!("deleted {}", directory.display()))?;
     }
     Ok(0)
 }

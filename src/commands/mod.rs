@@ -14,7 +14,7 @@ mod supervise;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{Cli, ClusterAction, Command, Format};
 use crate::error::{Error, Kind, Result};
 
 /// Runs the command that was typed and returns its exit code.
@@ -51,7 +51,11 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Copy(args)) => args.options.format,
         Some(Command::Check(args)) => args.format,
         Some(Command::Profiles(args)) => args.format,
-        Some(Command::Cluster(_) | Command::Supervise(_)) => Format::Text,
+        Some(Command::Cluster(args)) => match args.action {
+            ClusterAction::Status { format } => format,
+            _ => Format::Text,
+        },
+        Some(Command::Supervise(_)) => Format::Text,
     };
     format == Format::Json
 }

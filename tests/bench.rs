@@ -1,5 +1,7 @@
 //! Benchmarks from the command line: on the managed server, and on databases of others.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

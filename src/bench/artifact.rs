@@ -527,6 +527,7 @@ mod tests {
         iterations[].shards[].rows
         iterations[].shards[].source_wait_s
         iterations[].shards[].stream
+        iterations[].skew_ratio
         iterations[].started_at
         iterations[].verify
         iterations[].verify.checksum_ok

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_digest_changes_with_everything_the_rows_depend_on() {
         let base = two_columns().digest();
-        let changes: [fn(&mut Dataset); 7] = [
+        let edits: [fn(&mut Dataset); 7] = [
             |d| d.table = "u".into(),
             |d| d.rows = 11,
             |d| d.setup.push("SELECT 1".into()),
@@ -203,9 +203,9 @@ mod tests {
             |d| d.columns[1].not_null = false,
             |d| d.columns[1].expr = "'m' || i".into(),
         ];
-        for change in changes {
+        for edit in edits {
             let mut changed = two_columns();
-            change(&mut changed);
+            edit(&mut changed);
             assert_ne!(changed.digest(), base);
         }
         let mut estimate = two_columns();
@@ -222,6 +222,11 @@ mod tests {
           PRIMARY KEY ("id")
         )
         "#);
-        insta::assert_snapshot!(two_columns().insert_rows("d_1", 1, 5), @"");
+        insta::assert_snapshot!(two_columns().insert_rows("d_1", 1, 5), @r#"
+        INSERT INTO "d_1"."t" SELECT
+          (i),
+          ('n' || i)
+        FROM generate_series(1::bigint, 5::bigint) AS i
+        "#);
     }
 }

@@ -205,14 +205,14 @@ impl Profile {
     pub fn find(name: &str) -> Result<Self> {
         if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
             let document = Document::read(text, &format!("profile {name}"), &|_| None)?;
-            return Self::read(document, Origin::Shipped);
+            return Self::read(&document, Origin::Shipped);
         }
         let path = Path::new(name);
         let is_path = name.contains(std::path::MAIN_SEPARATOR)
             || path.extension().is_some_and(|e| e == "yaml" || e == "yml");
         if is_path || path.is_file() {
             let document = Document::load(path, &process_environment)?;
-            return Self::read(document, Origin::File(name.to_owned()));
+            return Self::read(&document, Origin::File(name.to_owned()));
         }
         let known: Vec<&str> = SHIPPED.iter().map(|(shipped, _)| *shipped).collect();
         let meant = nearest(name, known.iter().copied())
@@ -250,7 +250,7 @@ impl Profile {
         })
     }
 
-    fn read(document: Document, origin: Origin) -> Result<Self> {
+    fn read(document: &Document, origin: Origin) -> Result<Self> {
         let mut checked = document.check(&shape());
         judge(&mut checked);
         let written: Written = checked.finish()?;

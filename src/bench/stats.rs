@@ -309,9 +309,7 @@ fn counted(n: usize, noun: &str) -> String {
 /// The fewest pairs with 2^(1-n) <= alpha: with fewer, not even the widest interval is sure enough.
 #[must_use]
 pub fn pairs_needed(alpha: f64) -> usize {
-    (1..)
-        .find(|n| 2f64.powi(1 - n) <= alpha)
-        .map_or(usize::MAX, |n| n as usize)
+    (1.0 - alpha.log2()).ceil().max(1.0) as usize
 }
 
 /// All (a + b) / 2 of values with each other and with themselves, sorted.

@@ -90,7 +90,7 @@ impl Target {
 #[derive(Debug)]
 pub struct Targets {
     writes_to: WritesTo,
-    targets: Vec<Target>,
+    tables: Vec<Target>,
     leftovers: Leftovers,
     /// What a reader should know about them.
     pub notes: Vec<String>,
@@ -115,7 +115,7 @@ impl Targets {
     pub fn new(writes_to: WritesTo, leftovers: &Leftovers) -> Self {
         Self {
             writes_to,
-            targets: Vec::new(),
+            tables: Vec::new(),
             leftovers: leftovers.clone(),
             notes: Vec::new(),
         }
@@ -136,12 +136,12 @@ impl Targets {
             match self.writes_to {
                 WritesTo::Managed => {
                     let target = managed(session, wanted, named).await?;
-                    self.targets.push(target);
+                    self.tables.push(target);
                 }
                 WritesTo::Copies => self.copy(session, wanted, &named).await?,
                 WritesTo::InPlace => {
                     let target = in_place(session, wanted, named).await?;
-                    self.targets.push(target);
+                    self.tables.push(target);
                 }
                 WritesTo::Nowhere => {}
             }
@@ -151,7 +151,7 @@ impl Targets {
 
     /// Lets a pipeline write to these targets.
     pub fn apply(&self, pipeline: &mut Pipeline) {
-        for (stream, target) in pipeline.source.streams.iter_mut().zip(&self.targets) {
+        for (stream, target) in pipeline.source.streams.iter_mut().zip(&self.tables) {
             let name = RelationName {
                 schema: Some(target.schema.clone()),
                 table: target.table.clone(),
@@ -170,7 +170,7 @@ impl Targets {
                 "DROP TABLE IF EXISTS"
             }
         };
-        self.targets
+        self.tables
             .iter()
             .map(|target| format!("{} {}", verb(target), target.sql()))
             .collect()
@@ -181,7 +181,7 @@ impl Targets {
     /// # Errors
     /// `Kind::Incompatible` where somebody else has written into a table that is used in place.
     pub async fn reset(&mut self, session: &Session) -> Result<()> {
-        for target in &mut self.targets {
+        for target in &mut self.tables {
             let sql = target.sql();
             let doing = format!("emptying {sql}");
             if self.writes_to == WritesTo::InPlace {
@@ -204,8 +204,8 @@ impl Targets {
         if self.writes_to != WritesTo::InPlace {
             return Ok(());
         }
-        let mut found = Vec::with_capacity(self.targets.len());
-        for target in &self.targets {
+        let mut found = Vec::with_capacity(self.tables.len());
+        for target in &self.tables {
             found.push(contents(session, &target.sql()).await?);
         }
         let rows: u64 = found
@@ -213,7 +213,7 @@ impl Targets {
             .filter_map(|c| c.rows.parse::<u64>().ok())
             .sum();
         if rows == rows_written {
-            for (target, contents) in self.targets.iter_mut().zip(found) {
+            for (target, contents) in self.tables.iter_mut().zip(found) {
                 target.ours = Some(contents);
             }
         }
@@ -224,7 +224,7 @@ impl Targets {
     /// used in place empty again. What could not be done is in the answer.
     pub async fn clean_up(&mut self, session: &Session) -> Vec<String> {
         let mut failures = Vec::new();
-        for target in &mut self.targets {
+        for target in &mut self.tables {
             let sql = target.sql();
             let outcome = if self.writes_to == WritesTo::InPlace {
                 empty_if_ours(session, target, &format!("emptying {sql}")).await
@@ -251,7 +251,7 @@ impl Targets {
     ) -> Result<()> {
         let schema = named.schema.clone().unwrap_or_default();
         let mut target = Target {
-            table: copy_name(wanted.id, self.targets.len(), &named.table),
+            table: copy_name(wanted.id, self.tables.len(), &named.table),
             existing: wanted.state == TargetState::Existing,
             schema,
             ours: None,
@@ -301,7 +301,7 @@ impl Targets {
         };
         // written down before it is made: whatever happens next, it will be dropped
         self.leftovers.locked().insert(sql.clone());
-        self.targets.push(target.clone());
+        self.tables.push(target.clone());
         if let Some(create) = create {
             let doing = format!("making {sql}");
             session.execute(&create, &doing).await?;

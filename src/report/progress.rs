@@ -17,7 +17,7 @@ const DRAWN_HZ: u8 = 5;
 
 /// Shows a session on stderr.
 pub struct Terminal {
-    is_terminal: bool,
+    draws: bool,
     bar: Mutex<Option<ProgressBar>>,
     /// The tenth of the seeding that was told last (plain lines only).
     told: Mutex<u64>,
@@ -28,7 +28,7 @@ impl Terminal {
     #[must_use]
     pub fn stderr() -> Self {
         Self {
-            is_terminal: std::io::stderr().is_terminal(),
+            draws: std::io::stderr().is_terminal(),
             bar: Mutex::new(None),
             told: Mutex::new(0),
         }
@@ -78,7 +78,7 @@ impl Progress for Terminal {
     }
 
     fn seeded(&self, done: u64, total: u64) {
-        if self.is_terminal {
+        if self.draws {
             let message = format!("{} rows", Rows(total));
             self.draw(
                 || bar(Some(total), SEEDING).with_message(message),
@@ -99,7 +99,7 @@ impl Progress for Terminal {
     }
 
     fn iteration_began(&self, upcoming: &Upcoming) {
-        if self.is_terminal {
+        if self.draws {
             let message = name(upcoming);
             self.draw(
                 || bar(None, RUNNING),
@@ -112,14 +112,14 @@ impl Progress for Terminal {
     }
 
     fn sampled(&self, upcoming: &Upcoming, sample: &Sample) {
-        if self.is_terminal {
+        if self.draws {
             let message = live(upcoming, sample);
             self.draw(|| bar(None, RUNNING), |bar| bar.set_message(message));
         }
     }
 
     fn verifying(&self, upcoming: &Upcoming) {
-        if self.is_terminal {
+        if self.draws {
             let message = format!("{}  verifying", name(upcoming));
             self.draw(|| bar(None, RUNNING), |bar| bar.set_message(message));
         }
@@ -221,6 +221,6 @@ mod tests {
         };
         insta::assert_snapshot!(live(&UPCOMING, &sample), @"[ 3/12] pair 1, after  copying   37 %  158 MB/s  41.0 krow/s  71.0 MB");
         let session = examples::session();
-        insta::assert_snapshot!(result(&UPCOMING, &session.iterations[2]), @"");
+        insta::assert_snapshot!(result(&UPCOMING, &session.iterations[2]), @"[ 3/12] pair 1, after  1.20 s  158 MB/s  verified");
     }
 }

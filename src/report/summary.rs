@@ -297,24 +297,23 @@ mod tests {
         servers  PostgreSQL 15.8 (managed)
         host     2 cores, 24.0 GB memory
 
-                                                          before                                      after
-                                                   parallelism=1                           parallelism=auto
-        ────────────────────────────────────────────────────────────────────────────────────────────────────
-         wall time                        2.05 s (2 s .. 2.10 s)                  1.20 s (1.20 s .. 1.20 s)
-         throughput           92.7 MB/s (90.5 MB/s .. 95.0 MB/s)            158 MB/s (158 MB/s .. 158 MB/s)
-         rows                   24.4 krow/s (23.8 krow/s .. 25.0   41.7 krow/s (41.7 krow/s .. 41.7 krow/s)
-                                                         krow/s)
-         workers                                      1 (manual)                                   2 (auto)
-         CPU rb-bench                                     250 ms                                     250 ms
-         CPU source                                       800 ms                                     800 ms
-         CPU destination                                  1.90 s                                     1.90 s
-         peak memory                                     21.0 MB                                    21.0 MB
-         chunk p50 / p99                         100 ms / 100 ms                            100 ms / 100 ms
-         waiting for source                                 10 %                                       10 %
-         waiting for dest.                                  50 %                                       50 %
-         committing                                          1 %                                        1 %
-         verified                                         2 of 2                                     2 of 2
-        ────────────────────────────────────────────────────────────────────────────────────────────────────
+                                                          before                             after
+                                                   parallelism=1                  parallelism=auto
+        ───────────────────────────────────────────────────────────────────────────────────────────
+         wall time                        2.05 s (2 s .. 2.10 s)         1.20 s (1.20 s .. 1.20 s)
+         throughput           92.7 MB/s (90.5 MB/s .. 95.0 MB/s)   158 MB/s (158 MB/s .. 158 MB/s)
+         rows                                        24.4 krow/s                       41.7 krow/s
+         workers                                      1 (manual)                          2 (auto)
+         CPU rb-bench                                     250 ms                            250 ms
+         CPU source                                       800 ms                            800 ms
+         CPU destination                                  1.90 s                            1.90 s
+         peak memory                                     21.0 MB                           21.0 MB
+         chunk p50 / p99                         100 ms / 100 ms                   100 ms / 100 ms
+         waiting for source                                 10 %                              10 %
+         waiting for dest.                                  50 %                              50 %
+         committing                                          1 %                               1 %
+         verified                                         2 of 2                            2 of 2
+        ───────────────────────────────────────────────────────────────────────────────────────────
 
         after ran at 1.71 x the speed of before (1.67 .. 1.75 over 2 pairs)
         INSUFFICIENT DATA (2 pairs; a verdict needs 6)

@@ -1,1 +1,25 @@
 //! What any client of Postgres needs: connecting, catalogs, moving COPY bytes, SQLSTATEs.
+//!
+//! Nothing here knows what a run is.
+
+pub mod catalog;
+pub mod connect;
+pub mod copy;
+mod line;
+pub mod password;
+pub mod sqlstate;
+
+pub use connect::{Server, Session};
+
+/// An identifier as SQL text, always quoted.
+#[must_use]
+pub fn quote_ident(name: &str) -> String {
+    postgres_protocol::escape::escape_identifier(name)
+}
+
+/// A string as a SQL literal.
+#[must_use]
+pub fn quote_literal(text: &str) -> String {
+    // escape_literal puts a blank before an E'' string; it is harmless in every place we use it
+    postgres_protocol::escape::escape_literal(text)
+}

@@ -1,0 +1,118 @@
+//! From what a server or a socket reported to our error: the kind by SQLSTATE, the words kept.
+//!
+//! SQLSTATE classes: PostgreSQL manual, appendix A.
+
+use tokio_postgres::error::DbError;
+
+use crate::error::{Error, Kind, ServerReport};
+
+/// The kind of a failure with this SQLSTATE.
+#[must_use]
+pub fn kind_of(sqlstate: &str) -> Kind {
+    match sqlstate {
+        "42501" => Kind::Permission,
+        "42P01" | "3D000" | "3F000" | "42704" => Kind::NotFound,
+        "55P03" | "55006" => Kind::Lock,
+        "0A000" => Kind::Unsupported,
+        "42703" | "42804" | "42846" => Kind::Incompatible,
+        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Kind::Connection,
+        _ => match sqlstate.get(..2).unwrap_or_default() {
+            "08" => Kind::Connection,
+            "22" | "23" | "44" => Kind::Data,
+            "28" => Kind::Authentication,
+            "40" => Kind::Conflict,
+            "53" => Kind::Space,
+            "58" => Kind::Io,
+            _ => Kind::Server,
+        },
+    }
+}
+
+/// Our error from what the server reported while `doing` something.
+#[must_use]
+pub fn from_report(report: ServerReport, doing: &str) -> Error {
+    Error::new(
+        kind_of(&report.sqlstate),
+        format!("{doing}: {}", report.message),
+    )
+    .reported_by_server(report)
+}
+
+/// Our error from tokio-postgres' while `doing` something.
+#[must_use]
+pub fn from_client(error: tokio_postgres::Error, doing: &str) -> Error {
+    if let Some(db) = error.as_db_error() {
+        return from_report(report_of(db), doing);
+    }
+    let text = innermost(&error);
+    if error.is_closed() || is_io(&error) {
+        let text = if error.is_closed() {
+            "the server closed the connection".to_owned()
+        } else {
+            text
+        };
+        return Error::new(Kind::Connection, format!("{doing}: {text}")).caused_by(error);
+    }
+    let kind = if text.contains("password") {
+        Kind::Authentication
+    } else {
+        Kind::Server
+    };
+    Error::new(kind, format!("{doing}: {text}")).caused_by(error)
+}
+
+fn report_of(db: &DbError) -> ServerReport {
+    ServerReport {
+        sqlstate: db.code().code().to_owned(),
+        message: db.message().to_owned(),
+        detail: db.detail().map(str::to_owned),
+        hint: db.hint().map(str::to_owned),
+        context: db.where_().map(str::to_owned),
+        constraint: db.constraint().map(str::to_owned),
+    }
+}
+
+fn is_io(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = error.to_string();
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_map_to_kinds() {
+        for (sqlstate, kind) in [
+            ("53100", Kind::Space),
+            ("53300", Kind::Connection),
+            ("57P01", Kind::Connection),
+            ("28P01", Kind::Authentication),
+            ("42501", Kind::Permission),
+            ("42P01", Kind::NotFound),
+            ("23505", Kind::Data),
+            ("40P01", Kind::Conflict),
+            ("55P03", Kind::Lock),
+            ("XX000", Kind::Server),
+            ("", Kind::Server),
+        ] {
+            assert_eq!(kind_of(sqlstate), kind, "{sqlstate}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ bench: ensure ## build, then benchmark: medium profile, before and after, three 
 	$(CARGO) run --locked --release -- --profile $(PROFILE) --iters $(PAIRS) $(ARGS)
 
 test: ensure ## run every test, doc tests included; each criterion bench runs once, untimed
-	$(CARGO) test --locked --all-targets
+	$(CARGO) test --locked --all-targets --no-fail-fast
 	$(CARGO) test --locked --doc
 
 check: ## format, clippy and docs, warnings denied

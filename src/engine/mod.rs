@@ -4,7 +4,16 @@
 //! every row of the source's snapshot exactly once, or is as it was. It never prints, never
 //! decides what to measure, and never sees bench, tui or clap.
 
+mod blueprint;
+pub mod dest;
+mod fit;
+pub mod plan;
+mod queue;
 pub mod result;
+mod settings;
+mod snapshot;
+pub mod source;
+pub mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,1 +1,431 @@
-//! (being built)
+//! What the catalogs say of a relation: kind, columns, partitions, keys.
+//!
+//! Reading only, in whatever transaction the session is in. The caller pins `search_path` to
+//! empty, so that every type name comes back qualified unless it is built in.
+
+use tokio_postgres::SimpleQueryRow;
+
+use super::connect::Session;
+use super::{quote_ident, quote_literal};
+use crate::error::{Error, Kind, Result};
+
+/// OIDs below this are assigned by PostgreSQL itself (`FirstNormalObjectId`).
+pub const FIRST_NORMAL_OID: u32 = 16384;
+
+/// A schema-qualified name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name {
+    /// Schema.
+    pub schema: String,
+    /// Relation.
+    pub relation: String,
+}
+
+impl Name {
+    /// A name from its two parts.
+    pub fn new(schema: impl Into<String>, relation: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            relation: relation.into(),
+        }
+    }
+
+    /// The name as SQL, quoted.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        format!(
+            "{}.{}",
+            quote_ident(&self.schema),
+            quote_ident(&self.relation)
+        )
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.relation)
+    }
+}
+
+/// What sort of relation it is (`pg_class.relkind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationKind {
+    /// An ordinary table.
+    Table,
+    /// A partitioned table.
+    Partitioned,
+    /// A view.
+    View,
+    /// A materialised view.
+    MaterialisedView,
+    /// A foreign table.
+    Foreign,
+    /// Anything else, which cannot be copied.
+    Other,
+}
+
+impl RelationKind {
+    fn from_relkind(relkind: &str) -> Self {
+        match relkind {
+            "r" => Self::Table,
+            "p" => Self::Partitioned,
+            "v" => Self::View,
+            "m" => Self::MaterialisedView,
+            "f" => Self::Foreign,
+            _ => Self::Other,
+        }
+    }
+
+    /// The kind as a person says it.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Partitioned => "partitioned table",
+            Self::View => "view",
+            Self::MaterialisedView => "materialised view",
+            Self::Foreign => "foreign table",
+            Self::Other => "relation",
+        }
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type with modifiers, as `format_type` prints it.
+    pub type_name: String,
+    /// Its type without modifiers.
+    pub base_type: String,
+    /// The type's OID.
+    pub type_oid: u32,
+    /// What the type is made of: composite fields, enum labels, domain base; empty for others.
+    pub type_body: String,
+    /// `pg_type.typtype`: b, c, d, e, r, m.
+    pub type_kind: char,
+    /// The modifier; -1 where there is none.
+    pub type_modifier: i32,
+    /// Whether the type has binary input and output, and neither it nor its element is reg*.
+    pub binary_io: bool,
+    /// Whether it is NOT NULL.
+    pub not_null: bool,
+    /// Whether it is GENERATED ALWAYS AS (...) STORED or VIRTUAL.
+    pub generated: bool,
+    /// Identity: `a` always, `d` by default.
+    pub identity: Option<char>,
+    /// The default, or the generation expression.
+    pub default: Option<String>,
+    /// Whether that expression depends on nothing but built-in objects and its own table.
+    pub default_is_portable: bool,
+    /// Whether the default is a sequence the column owns (serial).
+    pub serial: bool,
+    /// The collation, where it is not the type's own.
+    pub collation: Option<String>,
+    /// The collation's name, whichever it is; what a unique key compares by.
+    pub effective_collation: String,
+}
+
+/// A table or partition whose rows lie in one heap of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its name.
+    pub name: Name,
+    /// Whether it is a heap table (or a materialised view) that can be cut by row address.
+    pub heap: bool,
+    /// Whether this role may SELECT from it.
+    pub selectable: bool,
+    /// Whether row security applies to this role on it.
+    pub row_security: bool,
+    /// Blocks of its main fork.
+    pub blocks: u32,
+    /// Bytes, TOAST included.
+    pub bytes: u64,
+}
+
+/// A unique or exclusion index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its name.
+    pub name: String,
+    /// Its columns, where all are plain columns; empty where one is an expression.
+    pub columns: Vec<String>,
+    /// Its definition after the table's name, for comparing whole.
+    pub definition: String,
+    /// Whether it is partial.
+    pub partial: bool,
+    /// Whether it is an exclusion constraint rather than a unique index.
+    pub exclusion: bool,
+    /// Whether two NULLs count as equal.
+    pub nulls_equal: bool,
+}
+
+/// A relation as the catalogs describe it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relation {
+    /// Its OID.
+    pub oid: u32,
+    /// Its name.
+    pub name: Name,
+    /// What sort it is.
+    pub kind: RelationKind,
+    /// Whether other tables inherit from it (partitions are leaves, not children).
+    pub has_children: bool,
+    /// Its columns, in order, dropped ones left out.
+    pub columns: Vec<Column>,
+    /// Where its rows lie: itself, or its leaf partitions; empty for views and the like.
+    pub leaves: Vec<Leaf>,
+    /// Its valid unique and exclusion indexes, those of partitions included.
+    pub keys: Vec<Key>,
+}
+
+impl Relation {
+    /// Bytes over all leaves, TOAST included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.leaves.iter().map(|leaf| leaf.bytes).sum()
+    }
+
+    /// The column of this name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// A row of text values, read by name.
+struct Fields<'a>(&'a SimpleQueryRow);
+
+impl Fields<'_> {
+    fn text(&self, column: &str) -> String {
+        self.optional(column).unwrap_or_default()
+    }
+
+    fn optional(&self, column: &str) -> Option<String> {
+        self.0.try_get(column).ok().flatten().map(str::to_owned)
+    }
+
+    fn yes(&self, column: &str) -> bool {
+        self.optional(column).as_deref() == Some("t")
+    }
+
+    fn number<T: std::str::FromStr + Default>(&self, column: &str) -> T {
+        self.optional(column)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
+    }
+
+    fn letter(&self, column: &str) -> Option<char> {
+        self.optional(column)?.chars().next()
+    }
+}
+
+/// Reads a relation, or says that there is none.
+pub async fn relation(session: &Session, name: &Name) -> Result<Option<Relation>> {
+    let doing = format!("reading the catalog entry of {name}");
+    let sql = format!(
+        "SELECT c.oid, c.relkind, c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS has_children
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = {} AND c.relname = {}",
+        quote_literal(&name.schema),
+        quote_literal(&name.relation)
+    );
+    let Some(row) = session.rows(&sql, &doing).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let fields = Fields(&row);
+    let oid = fields.number("oid");
+    let kind = RelationKind::from_relkind(&fields.text("relkind"));
+    Ok(Some(Relation {
+        oid,
+        name: name.clone(),
+        kind,
+        has_children: fields.yes("has_children"),
+        columns: columns(session, oid, &doing).await?,
+        leaves: leaves(session, oid, &doing).await?,
+        keys: keys(session, oid, &doing).await?,
+    }))
+}
+
+async fn columns(session: &Session, oid: u32, doing: &str) -> Result<Vec<Column>> {
+    // the body of a type is compared as text between two servers, so OIDs must not be in it
+    let sql = format!(
+        r"SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
+            pg_catalog.format_type(a.atttypid, NULL) AS base_type, a.atttypid, a.atttypmod, t.typtype,
+            a.attnotnull, a.attgenerated <> '' AS generated, nullif(a.attidentity, '') AS identity,
+            pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default_value,
+            NOT EXISTS (SELECT FROM pg_catalog.pg_depend p
+                        WHERE p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid
+                          AND p.refobjid >= {FIRST_NORMAL_OID} AND p.refobjid <> a.attrelid) AS portable,
+            a.attidentity = '' AND EXISTS (SELECT FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_class s ON s.oid = p.objid
+                        WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.refobjid = a.attrelid
+                          AND p.refobjsubid = a.attnum AND p.deptype = 'a' AND s.relkind = 'S') AS serial,
+            CASE WHEN a.attcollation <> t.typcollation THEN pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname) END AS collation,
+            coalesce(co.collname, '') AS effective_collation,
+            t.typsend <> 0 AND t.typreceive <> 0
+              AND NOT (t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname LIKE 'reg%')
+              AND NOT coalesce(e.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND e.typname LIKE 'reg%', false)
+              AND coalesce(e.typsend <> 0 AND e.typreceive <> 0, true) AS binary_io,
+            coalesce(
+              (SELECT pg_catalog.string_agg(x.attname || ' ' || pg_catalog.format_type(x.atttypid, x.atttypmod), ', ' ORDER BY x.attnum)
+                 FROM pg_catalog.pg_attribute x
+                WHERE b.typtype = 'c' AND x.attrelid = b.typrelid AND x.attnum > 0 AND NOT x.attisdropped),
+              (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder)
+                 FROM pg_catalog.pg_enum l WHERE l.enumtypid = b.oid),
+              CASE WHEN b.typtype = 'd' THEN pg_catalog.format_type(b.typbasetype, b.typtypmod) END,
+              (SELECT pg_catalog.format_type(r.rngsubtype, NULL) FROM pg_catalog.pg_range r WHERE r.rngtypid = b.oid AND b.oid >= {FIRST_NORMAL_OID}),
+              '') AS body
+         FROM pg_catalog.pg_attribute a
+         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+         JOIN pg_catalog.pg_type b ON b.oid = coalesce(e.oid, t.oid)
+         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+         LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
+         LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+    );
+    let rows = session.rows(&sql, doing).await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let fields = Fields(row);
+            Column {
+                name: fields.text("attname"),
+                type_name: fields.text("type_name"),
+                base_type: fields.text("base_type"),
+                type_oid: fields.number("atttypid"),
+                type_body: fields.text("body"),
+                type_kind: fields.letter("typtype").unwrap_or('b'),
+                type_modifier: fields.number("atttypmod"),
+                binary_io: fields.yes("binary_io"),
+                not_null: fields.yes("attnotnull"),
+                generated: fields.yes("generated"),
+                identity: fields.letter("identity"),
+                default: fields.optional("default_value"),
+                default_is_portable: fields.yes("portable"),
+                serial: fields.yes("serial"),
+                collation: fields.optional("collation"),
+                effective_collation: fields.text("effective_collation"),
+            }
+        })
+        .collect())
+}
+
+async fn leaves(session: &Session, oid: u32, doing: &str) -> Result<Vec<Leaf>> {
+    let sql = format!(
+        "SELECT n.nspname, c.relname,
+            c.relkind IN ('r', 'm') AND coalesce(am.amname = 'heap', false) AS heap,
+            pg_catalog.has_table_privilege(c.oid, 'SELECT') AS selectable,
+            pg_catalog.row_security_active(c.oid) AS row_security,
+            CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int ELSE 0 END AS blocks,
+            CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes
+         FROM (SELECT {oid}::oid AS relid WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = {oid} AND p.relkind = 'p')
+               UNION ALL
+               SELECT t.relid::oid FROM pg_catalog.pg_partition_tree({oid}) t
+               WHERE t.isleaf AND EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = {oid} AND p.relkind = 'p')) l
+         JOIN pg_catalog.pg_class c ON c.oid = l.relid
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+         WHERE c.relkind IN ('r', 'm', 'f') ORDER BY 1, 2"
+    );
+    let rows = session.rows(&sql, doing).await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let fields = Fields(row);
+            Leaf {
+                name: Name::new(fields.text("nspname"), fields.text("relname")),
+                heap: fields.yes("heap"),
+                selectable: fields.yes("selectable"),
+                row_security: fields.yes("row_security"),
+                blocks: fields.number("blocks"),
+                bytes: fields.number("bytes"),
+            }
+        })
+        .collect())
+}
+
+async fn keys(session: &Session, oid: u32, doing: &str) -> Result<Vec<Key>> {
+    // to_jsonb gives NULLs a name of their own before PostgreSQL 15, where the column does not exist
+    let sql = format!(
+        "SELECT ic.relname, i.indisexclusion, i.indpred IS NOT NULL AS partial,
+            coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_equal,
+            CASE WHEN i.indexprs IS NULL THEN
+              (SELECT pg_catalog.json_agg(a.attname ORDER BY k.n) FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts)
+            END AS columns,
+            coalesce(pg_catalog.pg_get_constraintdef(x.oid),
+                     pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? USING ', 'USING ')) AS definition
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+         LEFT JOIN pg_catalog.pg_constraint x ON x.conindid = i.indexrelid AND x.contype = 'x'
+         WHERE (i.indisunique OR i.indisexclusion) AND i.indisvalid
+           AND (i.indrelid = {oid} OR i.indrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree({oid})))
+         ORDER BY ic.relname"
+    );
+    let rows = session.rows(&sql, doing).await?;
+    rows.iter()
+        .map(|row| {
+            let fields = Fields(row);
+            let columns = match fields.optional("columns") {
+                Some(json) => serde_json::from_str(&json)
+                    .map_err(|e| Error::internal(format!("{doing}: {e}")))?,
+                None => Vec::new(),
+            };
+            Ok(Key {
+                name: fields.text("relname"),
+                columns,
+                definition: fields.text("definition"),
+                partial: fields.yes("partial"),
+                exclusion: fields.yes("indisexclusion"),
+                nulls_equal: fields.yes("nulls_equal"),
+            })
+        })
+        .collect()
+}
+
+/// The relations of a schema that a pattern with `*` and `?` names, sorted; views and foreign
+/// tables too, partitions and other leaves of partitioned tables not.
+pub async fn matching(session: &Session, schema: &str, pattern: &str) -> Result<Vec<Name>> {
+    let sql = format!(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname LIKE {} AND c.relname LIKE {} AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+           AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'
+         ORDER BY 1, 2",
+        quote_literal(&like_pattern(schema)),
+        quote_literal(&like_pattern(pattern))
+    );
+    let rows = session.rows(&sql, "listing relations").await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let fields = Fields(row);
+            Name::new(fields.text("nspname"), fields.text("relname"))
+        })
+        .collect())
+}
+
+fn like_pattern(pattern: &str) -> String {
+    let mut like = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        match character {
+            '*' => like.push('%'),
+            '?' => like.push('_'),
+            '%' | '_' | '\\' => {
+                like.push('\\');
+                like.push(character);
+            }
+            other => like.push(other),
+        }
+    }
+    like
+}
+
+/// The server's version as a number: 150018 is 15.18.
+pub async fn version(session: &Session) -> Result<u32> {
+    let text = session
+        .value("SHOW server_version_num", "asking for the server's version")
+        .await?;
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| Error::new(Kind::Server, "the server does not tell its version"))
+}

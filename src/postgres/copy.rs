@@ -382,6 +382,12 @@ impl CopyOut {
     pub fn waited(&self) -> Duration {
         self.wire.waited
     }
+
+    /// CopyData messages received so far.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.scanner.messages()
+    }
 }
 
 /// A `COPY ... FROM STDIN` under way.

@@ -1,0 +1,495 @@
+//! From relations and a resolved parallelism to streams, chunks and workers.
+//!
+//! Everything here is pure: it takes what the catalogs said and returns what will be done. A
+//! [`Plan`] that exists is disjoint and complete: every row of a stream lies in exactly one of its
+//! chunks.
+
+use crate::config::types::CommitChoice;
+use crate::error::{Error, Result};
+use crate::postgres::catalog::{Key, Leaf, Name, Relation, RelationKind};
+
+/// The least a chunk is worth a statement of its own.
+const MIN_CHUNK_BYTES: u64 = 256 << 10;
+/// The most a chunk holds, so that what a lost worker repeats stays small.
+const MAX_CHUNK_BYTES: u64 = 128 << 20;
+/// Chunks per worker that even out streams of uneven rows.
+const CHUNKS_PER_WORKER: u64 = 16;
+
+/// How rows travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyFormat {
+    /// COPY binary, passed through.
+    Binary,
+    /// COPY text, with the settings that text depends on pinned alike on both sides.
+    Text,
+}
+
+impl CopyFormat {
+    /// The format as SQL and as a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// Where a stream's rows come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// A relation of the source database.
+    Relation(Box<Relation>),
+    /// Rows made in the process.
+    Generated,
+}
+
+/// One stream as it will be copied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamSpec {
+    /// The source relation.
+    pub source: Name,
+    /// The target table; none for dest-null.
+    pub target: Option<Name>,
+    /// Where workers write: the target, or its hidden name until the run commits.
+    pub load_into: Option<Name>,
+    /// The columns, in the order they travel.
+    pub columns: Vec<String>,
+    /// Where its rows come from.
+    pub origin: Origin,
+    /// How rows travel.
+    pub format: CopyFormat,
+    /// Why text, where it is.
+    pub why_text: Option<String>,
+    /// Workers that may be in it at once.
+    pub fan_out: u32,
+    /// Why that is one, where eligibility made it so.
+    pub why_one_worker: Option<String>,
+}
+
+impl StreamSpec {
+    /// The table that workers write to.
+    ///
+    /// # Errors
+    /// `Kind::Internal` for a stream that goes nowhere.
+    pub fn loads_into(&self) -> Result<&Name> {
+        self.load_into
+            .as_ref()
+            .ok_or_else(|| Error::internal(format!("stream {} has no target", self.source)))
+    }
+}
+
+/// A part of a stream that one COPY statement moves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chunk {
+    /// The stream's index in the plan.
+    pub stream: usize,
+    /// The heap to read `ONLY`; the whole relation when none.
+    pub heap: Option<Name>,
+    /// First block; from the beginning when none.
+    pub from_block: Option<u32>,
+    /// Block before which it ends; to the end when none.
+    pub to_block: Option<u32>,
+    /// Bytes the catalogs promise, TOAST included.
+    pub bytes: u64,
+}
+
+impl Chunk {
+    /// A whole stream in one chunk, read through the relation itself.
+    #[must_use]
+    pub fn whole(stream: usize, bytes: u64) -> Self {
+        Self {
+            stream,
+            heap: None,
+            from_block: None,
+            to_block: None,
+            bytes,
+        }
+    }
+}
+
+/// Chunks that one worker moves in order; nearly always one chunk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// Its number in the plan.
+    pub id: usize,
+    /// Its chunks.
+    pub chunks: Vec<Chunk>,
+}
+
+impl Unit {
+    /// The streams it touches.
+    pub fn streams(&self) -> impl Iterator<Item = usize> + '_ {
+        self.chunks.iter().map(|chunk| chunk.stream)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.chunks.iter().map(|chunk| chunk.bytes).sum()
+    }
+}
+
+/// How a run becomes visible at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitForm {
+    /// One worker, one COMMIT.
+    SingleWriter,
+    /// Every target was missing: loaded under hidden names, moved into place by one transaction.
+    BuiltAside,
+    /// Prepared transactions, decided by the leader's COMMIT.
+    TwoPhase,
+    /// Transaction ids in the ledger first, then one COMMIT a worker.
+    Ledger,
+    /// Nothing is written (dest-null, dry run).
+    None,
+}
+
+impl CommitForm {
+    /// The form as documents, results and the ledger name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SingleWriter => "single_writer",
+            Self::BuiltAside => "built_aside",
+            Self::TwoPhase => "two_phase",
+            Self::Ledger => "ledger",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What the choice of a commit form depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitInputs {
+    /// What the document asks for.
+    pub choice: CommitChoice,
+    /// Workers the chunks would keep busy.
+    pub workers: u32,
+    /// Targets that exist.
+    pub existing: usize,
+    /// Targets that are missing.
+    pub missing: usize,
+    /// Prepared transactions the destination still has room for.
+    pub prepared_slots: u32,
+}
+
+/// The commit form, and why; `Err` where the document asks for what cannot be.
+pub fn choose_commit(inputs: CommitInputs) -> std::result::Result<(CommitForm, String), String> {
+    let CommitInputs {
+        choice,
+        workers,
+        existing,
+        missing,
+        prepared_slots,
+    } = inputs;
+    let single = |why: &str| Ok((CommitForm::SingleWriter, why.to_owned()));
+    if choice == CommitChoice::SingleWriter {
+        return single("asked for: one worker, one COMMIT");
+    }
+    if workers <= 1 {
+        return single("one worker, one COMMIT");
+    }
+    if existing == 0 {
+        let why =
+            "every target is new: loaded under hidden names, moved into place by one transaction";
+        return Ok((CommitForm::BuiltAside, why.to_owned()));
+    }
+    let slots = || {
+        format!(
+            "needs {workers} prepared transactions, the destination has room for {prepared_slots}"
+        )
+    };
+    match choice {
+        CommitChoice::TwoPhase if prepared_slots < workers => Err(format!(
+            "commit: two_phase {}; raise max_prepared_transactions, or use commit: auto",
+            slots()
+        )),
+        CommitChoice::Ledger if missing > 0 => Err(
+            "commit: ledger cannot create tables while it appends to others; use commit: auto, or create them first"
+                .to_owned(),
+        ),
+        CommitChoice::Ledger => Ok((CommitForm::Ledger, "asked for: transaction ids in the ledger first".to_owned())),
+        _ if prepared_slots >= workers => Ok((
+            CommitForm::TwoPhase,
+            "prepared transactions, decided by one COMMIT".to_owned(),
+        )),
+        _ if missing > 0 => single(
+            "new tables beside existing ones, and no prepared transactions in the destination: one worker",
+        ),
+        _ => Ok((CommitForm::Ledger, format!("two_phase {}: transaction ids in the ledger first", slots()))),
+    }
+}
+
+/// Bytes of one chunk of a run with this much to move.
+#[must_use]
+pub fn chunk_bytes(configured: Option<u64>, total_bytes: u64, workers: u32) -> u64 {
+    configured.unwrap_or_else(|| {
+        (total_bytes / (u64::from(workers.max(1)) * CHUNKS_PER_WORKER))
+            .clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES)
+    })
+}
+
+/// Cuts a heap into ranges of row addresses of about `chunk_bytes`, first and last open-ended.
+#[must_use]
+pub fn cut(stream: usize, leaf: &Leaf, chunk_bytes: u64) -> Vec<Chunk> {
+    let blocks = u64::from(leaf.blocks);
+    let pieces = leaf
+        .bytes
+        .div_ceil(chunk_bytes.max(1))
+        .clamp(1, blocks.max(1));
+    (0..pieces)
+        .map(|i| Chunk {
+            stream,
+            heap: Some(leaf.name.clone()),
+            from_block: (i > 0).then(|| (blocks * i / pieces) as u32),
+            to_block: (i + 1 < pieces).then(|| (blocks * (i + 1) / pieces) as u32),
+            bytes: leaf.bytes / pieces,
+        })
+        .collect()
+}
+
+/// Why the source relation itself keeps a stream from being sharded (rule 4), if it does.
+#[must_use]
+pub fn ineligible_relation(relation: &Relation) -> Option<String> {
+    match relation.kind {
+        RelationKind::Table if relation.has_children => {
+            return Some("other tables inherit from it".to_owned());
+        }
+        RelationKind::Table | RelationKind::MaterialisedView | RelationKind::Partitioned => {}
+        RelationKind::View => return Some("it is a view, which has no row addresses".to_owned()),
+        RelationKind::Foreign => {
+            return Some("it is a foreign table, which has no row addresses".to_owned());
+        }
+        RelationKind::Other => return Some("it is not a table".to_owned()),
+    }
+    relation.leaves.iter().find_map(|leaf| {
+        let what = if leaf.name == relation.name {
+            "it".to_owned()
+        } else {
+            format!("partition {}", leaf.name)
+        };
+        if !leaf.heap {
+            Some(format!("{what} is not a heap table"))
+        } else if !leaf.selectable {
+            Some(format!("this role may not SELECT from {what} by itself"))
+        } else if leaf.row_security {
+            Some(format!("row security applies to {what}"))
+        } else {
+            None
+        }
+    })
+}
+
+/// Why keys of the target let two workers meet (rule 7), if they do.
+///
+/// A key is safe where no two source rows can have equal values for it: its columns arrive from
+/// source columns, of the same type and collation, that hold a unique key of the source.
+#[must_use]
+pub fn meeting_key(source: &Relation, columns: &[String], target: &Relation) -> Option<String> {
+    target.keys.iter().find(|key| !is_guarded(source, columns, target, key)).map(|key| {
+        let kind = if key.exclusion { "exclusion constraint" } else { "unique key" };
+        format!("two workers could meet on the target's {kind} {}, which the source does not guarantee", key.name)
+    })
+}
+
+fn is_guarded(source: &Relation, columns: &[String], target: &Relation, key: &Key) -> bool {
+    let arrives_unchanged = |name: &String| {
+        columns.contains(name)
+            && match (source.column(name), target.column(name)) {
+                (Some(a), Some(b)) => {
+                    a.type_name == b.type_name && a.effective_collation == b.effective_collation
+                }
+                _ => false,
+            }
+    };
+    if key.exclusion || key.partial || key.columns.is_empty() {
+        // expressions and predicates are compared as a whole; their columns cannot be told apart
+        return columns.iter().all(arrives_unchanged)
+            && source
+                .keys
+                .iter()
+                .any(|k| k.definition == key.definition && k.exclusion == key.exclusion);
+    }
+    if !key.columns.iter().all(arrives_unchanged) {
+        // a column that does not come from the source takes its default: a sequence or a constant
+        return false;
+    }
+    source.keys.iter().any(|k| {
+        !k.exclusion
+            && !k.partial
+            && !k.columns.is_empty()
+            && k.columns.iter().all(|column| key.columns.contains(column))
+            && (!key.nulls_equal
+                || k.nulls_equal
+                || k.columns
+                    .iter()
+                    .all(|c| source.column(c).is_some_and(|c| c.not_null)))
+    })
+}
+
+/// A foreign key between targets of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The stream whose target refers.
+    pub from: usize,
+    /// The stream whose target is referred to.
+    pub to: usize,
+    /// The constraint.
+    pub constraint: String,
+    /// Whether it can wait until the commit.
+    pub deferrable: bool,
+}
+
+/// Streams in foreign-key groups (rule 8): each group in an order that puts parents first, and
+/// whether its constraints must be deferred. Streams without references are in no group.
+pub fn group_by_references(
+    streams: usize,
+    references: &[Reference],
+) -> std::result::Result<Vec<(Vec<usize>, bool)>, String> {
+    let mut group_of: Vec<usize> = (0..streams).collect();
+    for reference in references {
+        let (a, b) = (group_of[reference.from], group_of[reference.to]);
+        for group in &mut group_of {
+            if *group == b {
+                *group = a;
+            }
+        }
+    }
+    let mut groups = Vec::new();
+    for group in 0..streams {
+        let members: Vec<usize> = (0..streams)
+            .filter(|&s| {
+                group_of[s] == group && references.iter().any(|r| r.from == s || r.to == s)
+            })
+            .collect();
+        if !members.is_empty() {
+            groups.push(parents_first(members, references)?);
+        }
+    }
+    Ok(groups)
+}
+
+fn parents_first(
+    mut left: Vec<usize>,
+    references: &[Reference],
+) -> std::result::Result<(Vec<usize>, bool), String> {
+    let (mut order, mut deferred) = (Vec::new(), false);
+    while !left.is_empty() {
+        let waits_for = |s: usize| references.iter().filter(move |r| r.from == s && r.to != s);
+        let free = left
+            .iter()
+            .position(|&s| waits_for(s).all(|r| !left.contains(&r.to)));
+        let next = match free {
+            Some(i) => i,
+            None => {
+                // a cycle: break it where everything that is not there yet can wait
+                deferred = true;
+                left.iter()
+                    .position(|&s| waits_for(s).filter(|r| left.contains(&r.to)).all(|r| r.deferrable))
+                    .ok_or_else(|| {
+                        let names: Vec<&str> = references
+                            .iter()
+                            .filter(|r| left.contains(&r.from) && left.contains(&r.to))
+                            .map(|r| r.constraint.as_str())
+                            .collect();
+                        format!(
+                            "the targets refer to each other in a circle, and the constraints ({}) are not DEFERRABLE",
+                            names.join(", ")
+                        )
+                    })?
+            }
+        };
+        order.push(left.remove(next));
+    }
+    Ok((order, deferred))
+}
+
+/// A whole run: its streams, and what its workers take from the queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The streams, in document order.
+    pub streams: Vec<StreamSpec>,
+    /// What workers take, largest first.
+    pub units: Vec<Unit>,
+    /// Workers the units keep busy.
+    pub workers: u32,
+    /// Bytes over all units.
+    pub bytes: u64,
+}
+
+/// Cuts streams into units, largest first, and counts the workers they keep busy.
+///
+/// `groups` are streams that must stay together, in order. `workers` is the most that may be
+/// used: the resolved parallelism, or 1.
+#[must_use]
+pub fn lay_out(
+    streams: Vec<StreamSpec>,
+    groups: &[Vec<usize>],
+    workers: u32,
+    configured_chunk: Option<u64>,
+) -> Plan {
+    let size = |stream: &StreamSpec| match &stream.origin {
+        Origin::Relation(relation) => relation.bytes(),
+        Origin::Generated => 0,
+    };
+    let total = streams.iter().map(size).sum();
+    let target = chunk_bytes(configured_chunk, total, workers);
+    let mut lists: Vec<Vec<Chunk>> = Vec::new();
+    for (index, stream) in streams.iter().enumerate() {
+        if groups.iter().flatten().any(|&s| s == index) {
+            continue;
+        }
+        match &stream.origin {
+            Origin::Relation(relation) if stream.why_one_worker.is_none() => {
+                lists.extend(
+                    relation
+                        .leaves
+                        .iter()
+                        .flat_map(|leaf| cut(index, leaf, target))
+                        .map(|chunk| vec![chunk]),
+                );
+            }
+            _ => lists.push(vec![Chunk::whole(index, size(stream))]),
+        }
+    }
+    for group in groups {
+        lists.push(
+            group
+                .iter()
+                .map(|&s| Chunk::whole(s, size(&streams[s])))
+                .collect(),
+        );
+    }
+    let mut units: Vec<Unit> = lists
+        .into_iter()
+        .map(|chunks| Unit { id: 0, chunks })
+        .collect();
+    units.sort_by_key(|unit| std::cmp::Reverse(unit.bytes()));
+    for (id, unit) in units.iter_mut().enumerate() {
+        unit.id = id;
+    }
+    // what can be busy at once: each stream at most at its fan-out, each group at one
+    let busy: u64 = streams
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !groups.iter().flatten().any(|s| s == i))
+        .map(|(i, stream)| {
+            let chunks = units
+                .iter()
+                .filter(|unit| unit.chunks[0].stream == i)
+                .count() as u64;
+            chunks.min(u64::from(stream.fan_out))
+        })
+        .sum::<u64>()
+        + groups.len() as u64;
+    let workers = u64::from(workers).min(busy).max(1) as u32;
+    Plan {
+        bytes: units.iter().map(Unit::bytes).sum(),
+        streams,
+        units,
+        workers,
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,69 @@
+//! What our transactions set for themselves, with SET LOCAL, on either server.
+//!
+//! Time-outs, so that a long copy does not die of a default; everything that text output depends
+//! on, alike on both sides; `row_security = off`, so that a policy is an error and never a filter.
+
+/// Settings that text format depends on. Source: PostgreSQL manual, "Client Connection Defaults".
+const PINNED: &str = "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; \
+SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL lc_monetary = 'C'; \
+SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = content;";
+
+/// Our own time-outs: statements and transactions may be long, locks may not.
+fn timeouts(server_version: u32, lock_timeout: &str) -> String {
+    let transaction = if server_version >= 170_000 {
+        " SET LOCAL transaction_timeout = 0;"
+    } else {
+        ""
+    };
+    format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+SET LOCAL lock_timeout = '{lock_timeout}';{transaction} SET LOCAL row_security = off;"
+    )
+}
+
+/// How long our sessions wait for a lock on a relation before they name who holds it.
+pub const LOCK_TIMEOUT: &str = "10s";
+
+/// Begins a transaction that reads the source at a snapshot; `search_path` is emptied so that
+/// names are printed qualified.
+#[must_use]
+pub fn begin_source(server_version: u32, snapshot: Option<&str>) -> String {
+    let snapshot = snapshot
+        .map(|id| {
+            format!(
+                " SET TRANSACTION SNAPSHOT {};",
+                crate::postgres::quote_literal(id)
+            )
+        })
+        .unwrap_or_default();
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{snapshot} {} {PINNED} SET LOCAL search_path = ''",
+        timeouts(server_version, LOCK_TIMEOUT)
+    )
+}
+
+/// Begins a transaction that holds locks on the source.
+#[must_use]
+pub fn begin_lock(server_version: u32) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}",
+        timeouts(server_version, LOCK_TIMEOUT)
+    )
+}
+
+/// Begins a transaction that writes to the destination. The role's own `search_path` stays, for
+/// triggers and constraints of the target may need it, unless `qualified` asks for names to be
+/// read and printed qualified, as text format does.
+#[must_use]
+pub fn begin_destination(server_version: u32, qualified: bool) -> String {
+    let path = if qualified {
+        " SET LOCAL search_path = '';"
+    } else {
+        ""
+    };
+    // waiting for another client's row counts as a lock too, and may take as long as it takes
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {} {PINNED}{path}",
+        timeouts(server_version, "0")
+    )
+}

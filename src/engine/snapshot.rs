@@ -1,0 +1,216 @@
+//! Locks, then the snapshot: two sessions on the source that a run reads under.
+//!
+//! The lock session holds every relation ACCESS SHARE, so that no ALTER changes what was planned;
+//! the snapshot session holds the one instant that every worker reads at. Losing either ends the
+//! attempt. They are held until the caller is done, verification included.
+
+use std::collections::HashSet;
+
+use super::settings;
+use crate::config::types::{Pipeline, Stream};
+use crate::error::{Error, Kind, Result};
+use crate::postgres::catalog::{self, Name, Relation, RelationKind};
+use crate::postgres::{Server, Session};
+
+/// The oldest server whose planner reads ranges of row addresses (TID range scan).
+const OLDEST_VERSION: u32 = 140_000;
+
+/// A stream of the document, and the relation it turned out to name.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The document's entry.
+    pub stream: Stream,
+    /// The relation.
+    pub relation: Relation,
+}
+
+/// The two sessions, and what was found under them.
+pub struct Snapshot {
+    lock: Session,
+    reader: Session,
+    /// The exported snapshot's id.
+    pub id: String,
+    /// The server's version number.
+    pub version: u32,
+    /// The streams, patterns expanded, in document order.
+    pub found: Vec<Found>,
+}
+
+impl Snapshot {
+    /// Locks what the pipeline names, then takes and exports a snapshot, or uses `given`.
+    pub async fn take(
+        server: &Server,
+        pipeline: &Pipeline,
+        schema: &str,
+        given: Option<&str>,
+    ) -> Result<Self> {
+        let (lock, reader) = tokio::try_join!(
+            server.connect("rb-bench lock"),
+            server.connect("rb-bench snapshot")
+        )?;
+        let version = catalog::version(&lock).await?;
+        if version < OLDEST_VERSION {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!(
+                    "{server} is PostgreSQL {}; this version of rb-bench reads from 14 or newer",
+                    version / 10_000
+                ),
+            ));
+        }
+        lock.execute(
+            &settings::begin_lock(version),
+            "beginning the lock transaction",
+        )
+        .await?;
+        let names = expand(&lock, pipeline, schema).await?;
+        for (stream, name) in &names {
+            hold(&lock, name, false)
+                .await
+                .map_err(|e| explain_missing(e, name))
+                .map_err(|e| e.context(format!("stream `{}`", stream.name)))?;
+        }
+        let begin = settings::begin_source(version, given);
+        reader.execute(&begin, "taking the snapshot").await.map_err(|error| {
+            if given.is_some() {
+                error.remedy("--snapshot takes the id that pg_export_snapshot() gave in a transaction that is still open")
+            } else {
+                error
+            }
+        })?;
+        let id = reader
+            .value(
+                "SELECT pg_catalog.pg_export_snapshot()",
+                "exporting the snapshot",
+            )
+            .await?
+            .ok_or_else(|| Error::internal("pg_export_snapshot gave nothing"))?;
+        let mut found = Vec::with_capacity(names.len());
+        for (stream, name) in names {
+            let relation = catalog::relation(&reader, &name)
+                .await?
+                .ok_or_else(|| missing(&name))?;
+            if relation.kind == RelationKind::Other {
+                return Err(Error::new(
+                    Kind::Incompatible,
+                    format!("{name} is not a table or view"),
+                ));
+            }
+            found.push(Found { stream, relation });
+        }
+        Ok(Self {
+            lock,
+            reader,
+            id,
+            version,
+            found,
+        })
+    }
+
+    /// The session that reads at the snapshot.
+    #[must_use]
+    pub fn reader(&self) -> &Session {
+        &self.reader
+    }
+
+    /// Returns, with the reason, when either session has ended: the snapshot is gone.
+    pub async fn lost(&mut self) -> Error {
+        let which = tokio::select! {
+            () = self.lock.ended() => "lock",
+            () = self.reader.ended() => "snapshot",
+        };
+        Error::new(
+            Kind::Connection,
+            format!("the {which} session on {} was lost", self.reader.server()),
+        )
+    }
+
+    /// Lets go of snapshot and locks.
+    pub async fn release(self) {
+        tokio::join!(self.lock.close(), self.reader.close());
+    }
+}
+
+/// Holds a relation ACCESS SHARE in the session's transaction. With `nowait`, a queued ALTER is
+/// an error rather than something to wait behind: it waits for us.
+pub async fn hold(session: &Session, name: &Name, nowait: bool) -> Result<()> {
+    let doing = format!("locking {name}");
+    let wait = if nowait { " NOWAIT" } else { "" };
+    let sql = format!(
+        "SAVEPOINT l; LOCK TABLE {} IN ACCESS SHARE MODE{wait}; RELEASE l",
+        name.sql()
+    );
+    match session.execute(&sql, &doing).await {
+        // LOCK TABLE refuses materialised views and foreign tables, and wants SELECT on every
+        // column; a SELECT takes the same lock and wants no more than it reads
+        Err(error) if matches!(error.sqlstate(), Some("42809" | "42501")) => {
+            let timeout = if nowait { "SET LOCAL lock_timeout = '1ms';" } else { "" };
+            let back = format!("SET LOCAL lock_timeout = '{}'", settings::LOCK_TIMEOUT);
+            let sql = format!("ROLLBACK TO l; {timeout} SELECT FROM {} LIMIT 0; {back}", name.sql());
+            session.execute(&sql, &doing).await
+        }
+        other => other,
+    }
+    .map_err(|error| match error.sqlstate() {
+        Some("55P03") => error.remedy("somebody changes this table (an ALTER holds it or waits for it); run again when that is done"),
+        Some("42501") => error.remedy("GRANT SELECT on it to this role"),
+        _ => error,
+    })
+}
+
+fn missing(name: &Name) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("{name} does not exist in the source"),
+    )
+    .remedy("correct the name, or the schema it is looked for in")
+}
+
+fn explain_missing(error: Error, name: &Name) -> Error {
+    if error.kind() == Kind::NotFound {
+        missing(name)
+    } else {
+        error
+    }
+}
+
+/// Every stream with the relation it names: exact names as they are, patterns expanded.
+async fn expand(
+    session: &Session,
+    pipeline: &Pipeline,
+    schema: &str,
+) -> Result<Vec<(Stream, Name)>> {
+    let mut names = Vec::new();
+    let mut seen = HashSet::new();
+    for stream in &pipeline.source.streams {
+        let schema = stream.schema.as_deref().unwrap_or(schema);
+        let exact = Name::new(schema, &stream.name);
+        if !is_pattern(schema) && !is_pattern(&stream.name) {
+            if seen.insert(exact.clone()) {
+                names.push((stream.clone(), exact));
+            }
+            continue;
+        }
+        let matching = catalog::matching(session, schema, &stream.name).await?;
+        if matching.is_empty() {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("no table or view of the source is named {exact}"),
+            )
+            .remedy("`*` stands for any characters, `?` for one; names are case-sensitive"));
+        }
+        names.extend(
+            matching
+                .into_iter()
+                .filter(|name| seen.insert(name.clone()))
+                .map(|name| (stream.clone(), name)),
+        );
+    }
+    Ok(names)
+}
+
+/// Whether a name stands for several.
+#[must_use]
+pub fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}

@@ -1,0 +1,39 @@
+//! Where rows come from: one small trait, and the connectors behind it.
+
+mod generate;
+mod postgres;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+pub use generate::{GenerateSource, Pace};
+pub use postgres::PostgresSource;
+
+use super::plan::{Chunk, StreamSpec};
+use crate::error::Result;
+use crate::postgres::Session;
+use crate::postgres::copy::{Block, Piece};
+
+/// One worker's reader. A chunk is opened, then filled from block by block until its explicit end.
+pub trait ChunkSource: Send {
+    /// Begins to read a chunk, at most `limit` rows of it.
+    fn open<'a>(
+        &'a mut self,
+        stream: &'a StreamSpec,
+        chunk: &'a Chunk,
+        limit: Option<u64>,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Fills the block; `Piece::End` is the only end of a chunk.
+    fn fill<'a>(&'a mut self, block: &'a mut Block) -> BoxFuture<'a, Result<Piece>>;
+
+    /// CopyData messages of the open chunk so far: rows, and in binary format one more at the end.
+    fn messages(&self) -> u64;
+
+    /// Time the open chunk has waited for the source.
+    fn waited(&self) -> Duration;
+
+    /// The connection behind it, where there is one.
+    fn session(&self) -> Option<&Session>;
+}

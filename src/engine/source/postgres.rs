@@ -1,0 +1,144 @@
+//! Chunks of relations, read with COPY TO STDOUT.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::ChunkSource;
+use crate::engine::plan::{Chunk, StreamSpec};
+use crate::error::{Error, Result};
+use crate::postgres::copy::{Block, CopyOut, Piece};
+use crate::postgres::{Session, quote_ident};
+
+/// Reads chunks on one session, which is in a transaction at the run's snapshot.
+pub struct PostgresSource {
+    session: Session,
+    copy: Option<CopyOut>,
+    last: (u64, Duration),
+}
+
+impl PostgresSource {
+    /// Reads on this session.
+    #[must_use]
+    pub fn new(session: Session) -> Self {
+        Self {
+            session,
+            copy: None,
+            last: (0, Duration::ZERO),
+        }
+    }
+}
+
+/// The COPY statement that reads a chunk.
+///
+/// A heap is read ONLY and by row address; a relation in one piece is read as it is, for ONLY a
+/// parent would leave out its children.
+#[must_use]
+pub fn copy_out_sql(stream: &StreamSpec, chunk: &Chunk, limit: Option<u64>) -> String {
+    let columns: Vec<String> = stream
+        .columns
+        .iter()
+        .map(|column| quote_ident(column))
+        .collect();
+    let from = match &chunk.heap {
+        Some(heap) => format!("ONLY {}", heap.sql()),
+        None => stream.source.sql(),
+    };
+    let mut conditions = Vec::new();
+    if let Some(block) = chunk.from_block {
+        conditions.push(format!("ctid >= '({block},0)'::pg_catalog.tid"));
+    }
+    if let Some(block) = chunk.to_block {
+        conditions.push(format!("ctid < '({block},0)'::pg_catalog.tid"));
+    }
+    let condition = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    };
+    let limit = limit.map_or(String::new(), |rows| format!(" LIMIT {rows}"));
+    format!(
+        "COPY (SELECT {} FROM {from}{condition}{limit}) TO STDOUT (FORMAT {})",
+        columns.join(", "),
+        stream.format.name()
+    )
+}
+
+impl ChunkSource for PostgresSource {
+    fn open<'a>(
+        &'a mut self,
+        stream: &'a StreamSpec,
+        chunk: &'a Chunk,
+        limit: Option<u64>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let sql = copy_out_sql(stream, chunk, limit);
+            tracing::debug!("{}: {sql}", self.session.server());
+            self.copy = Some(CopyOut::start(&self.session, &sql).await?);
+            Ok(())
+        })
+    }
+
+    fn fill<'a>(&'a mut self, block: &'a mut Block) -> BoxFuture<'a, Result<Piece>> {
+        Box::pin(async move {
+            let copy = self
+                .copy
+                .as_mut()
+                .ok_or_else(|| Error::internal("a chunk was read before it was opened"))?;
+            let piece = copy.fill(block).await?;
+            self.last = (copy.messages(), copy.waited());
+            if let Piece::End { .. } = piece {
+                self.copy = None;
+            }
+            Ok(piece)
+        })
+    }
+
+    fn messages(&self) -> u64 {
+        self.last.0
+    }
+
+    fn waited(&self) -> Duration {
+        self.last.1
+    }
+
+    fn session(&self) -> Option<&Session> {
+        Some(&self.session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::{CopyFormat, Origin};
+    use crate::postgres::catalog::Name;
+
+    #[test]
+    fn a_chunk_reads_only_its_heap_between_its_blocks() {
+        let stream = StreamSpec {
+            source: Name::new("public", "Odd \"name\""),
+            target: None,
+            load_into: None,
+            columns: vec!["id".into(), "a b".into()],
+            origin: Origin::Generated,
+            format: CopyFormat::Binary,
+            why_text: None,
+            fan_out: 1,
+            why_one_worker: None,
+        };
+        let chunk = Chunk {
+            heap: Some(Name::new("p", "leaf")),
+            from_block: Some(10),
+            to_block: Some(20),
+            ..Chunk::whole(0, 0)
+        };
+        assert_eq!(
+            copy_out_sql(&stream, &chunk, None),
+            r#"COPY (SELECT "id", "a b" FROM ONLY "p"."leaf" WHERE ctid >= '(10,0)'::pg_catalog.tid AND ctid < '(20,0)'::pg_catalog.tid) TO STDOUT (FORMAT binary)"#
+        );
+        assert_eq!(
+            copy_out_sql(&stream, &Chunk::whole(0, 0), Some(5)),
+            r#"COPY (SELECT "id", "a b" FROM "public"."Odd ""name""" LIMIT 5) TO STDOUT (FORMAT binary)"#
+        );
+    }
+}

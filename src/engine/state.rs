@@ -1,0 +1,349 @@
+//! What rb-bench keeps in the destination: schema `rb_bench`, with the run ledger, versioned.
+//!
+//! Created on first need, never dropped by a run. A ledger row says what became of a run:
+//!
+//! | state | set by | means |
+//! | --- | --- | --- |
+//! | building | leader, before hidden tables are made | not committed; tables under `aside` are litter once the run is dead |
+//! | committing | leader, before workers commit one by one | partly committed until proven otherwise |
+//! | committed | the run's deciding transaction | committed |
+
+use super::result::PipelineResult;
+use crate::error::{Error, Kind, Result};
+use crate::postgres::catalog::Name;
+use crate::postgres::{Session, quote_literal};
+
+/// The schema of everything that is ours.
+pub const SCHEMA: &str = "rb_bench";
+/// The version of that schema.
+const VERSION: u32 = 1;
+
+/// A run's name: the user's, or one made for it. Letters, digits, `.`, `_`, `-`; at most 100.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A user's id.
+    ///
+    /// # Errors
+    /// `Kind::Usage` for an id that could not stand in a prepared transaction's name.
+    pub fn parse(text: &str) -> Result<Self> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if text.is_empty() || text.len() > 100 || !text.chars().all(fits) {
+            return Err(
+                Error::new(Kind::Usage, format!("run id `{text}` cannot be used"))
+                    .remedy("use 1 to 100 letters, digits, `.`, `_` or `-`"),
+            );
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// A new id: the time, and some randomness.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        Self(format!("{now}-{:08x}", rand::random::<u32>()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of this run's prepared transaction of a worker.
+    #[must_use]
+    pub fn gid(&self, worker: u32) -> String {
+        format!("{GID_PREFIX}{}:{worker}", self.0)
+    }
+
+    /// The run a prepared transaction belongs to, if it is one of ours.
+    #[must_use]
+    pub fn of_gid(gid: &str) -> Option<Self> {
+        let (run, worker) = gid.strip_prefix(GID_PREFIX)?.rsplit_once(':')?;
+        worker.parse::<u32>().ok()?;
+        Self::parse(run).ok()
+    }
+
+    /// The key of the advisory lock that says the run is alive, as SQL.
+    #[must_use]
+    pub fn lock_key(&self) -> String {
+        format!(
+            "pg_catalog.hashtextextended({}, 0)",
+            quote_literal(&format!("rb_bench run {}", self.0))
+        )
+    }
+
+    /// The hidden name of this run's n-th new table.
+    #[must_use]
+    pub fn aside(&self, n: usize) -> Name {
+        use sha2::{Digest as _, Sha256};
+        let digest = Sha256::digest(self.0.as_bytes());
+        let short: String = digest
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Name::new(SCHEMA, format!("aside_{short}_{n}"))
+    }
+}
+
+/// What our prepared transactions' names begin with.
+pub const GID_PREFIX: &str = "rb_bench:";
+
+/// Where a run stands in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Hidden tables are being filled.
+    Building,
+    /// Workers commit one by one.
+    Committing,
+    /// Done.
+    Committed,
+}
+
+impl RunState {
+    /// The state as the ledger has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Committing => "committing",
+            Self::Committed => "committed",
+        }
+    }
+}
+
+/// A worker's transaction as the ledger keeps it (commit form ledger).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LedgerWorker {
+    /// `pg_current_xact_id()`.
+    pub xid: String,
+    /// Its backend.
+    pub pid: i32,
+    /// When that backend started: with the pid it names one process.
+    pub backend_start: String,
+    /// Rows it added to each target.
+    pub rows: Vec<(String, u64)>,
+}
+
+/// A ledger row.
+#[derive(Debug, Clone)]
+pub struct LedgerRow {
+    /// The run.
+    pub run: RunId,
+    /// Its state, as text.
+    pub state: String,
+    /// The digest of the document it ran.
+    pub digest: String,
+    /// Its workers (commit form ledger).
+    pub workers: Vec<LedgerWorker>,
+    /// Hidden tables, to be dropped when it died.
+    pub aside: Vec<Name>,
+    /// Its result, once committed.
+    pub result: Option<PipelineResult>,
+}
+
+/// Makes the schema if it is not there; refuses one of a newer rb-bench.
+pub async fn ensure(session: &Session) -> Result<()> {
+    let doing = "preparing schema rb_bench in the destination";
+    if let Some(version) = version(session).await? {
+        return if version == VERSION {
+            Ok(())
+        } else {
+            Err(newer(version))
+        };
+    }
+    // one creator at a time: CREATE ... IF NOT EXISTS alone can still collide
+    let sql = format!(
+        "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rb_bench state', 0)); \
+         CREATE SCHEMA IF NOT EXISTS {SCHEMA}; \
+         COMMENT ON SCHEMA {SCHEMA} IS 'state of rb-bench: run ledger and cursors'; \
+         CREATE TABLE IF NOT EXISTS {SCHEMA}.version (version integer NOT NULL); \
+         INSERT INTO {SCHEMA}.version SELECT {VERSION} WHERE NOT EXISTS (SELECT FROM {SCHEMA}.version); \
+         CREATE TABLE IF NOT EXISTS {SCHEMA}.runs (run text PRIMARY KEY, pipeline text NOT NULL, digest text NOT NULL, \
+           state text NOT NULL CHECK (state IN ('building', 'committing', 'committed')), commit_form text NOT NULL, \
+           workers jsonb NOT NULL DEFAULT '[]', aside jsonb NOT NULL DEFAULT '[]', result jsonb, \
+           started_at timestamptz NOT NULL DEFAULT now(), decided_at timestamptz); COMMIT"
+    );
+    let outcome = session.execute(&sql, doing).await;
+    if outcome.is_err() {
+        // the batch stops inside its transaction
+        session.execute("ROLLBACK", doing).await?;
+    }
+    outcome.map_err(|error| match error.kind() {
+        Kind::Permission => error.remedy(
+            "rb-bench keeps its run ledger there: GRANT CREATE ON DATABASE to this role, or have a superuser create \
+             the schema and make this role its owner; a run with one worker and no --run-id needs no schema",
+        ),
+        _ => error,
+    })
+}
+
+/// The schema's version; none where there is no schema.
+pub async fn version(session: &Session) -> Result<Option<u32>> {
+    let doing = "looking for schema rb_bench";
+    let there = session
+        .value(&format!("SELECT pg_catalog.to_regclass('{SCHEMA}.version') IS NOT NULL AND pg_catalog.has_schema_privilege('{SCHEMA}', 'USAGE')"), doing)
+        .await;
+    match there {
+        Ok(Some(yes)) if yes == "t" => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let text = session
+        .value(&format!("SELECT version FROM {SCHEMA}.version"), doing)
+        .await?;
+    let version = text.and_then(|text| text.parse().ok());
+    if let Some(version) = version
+        && version > VERSION
+    {
+        return Err(newer(version));
+    }
+    Ok(version)
+}
+
+fn newer(version: u32) -> Error {
+    Error::new(
+        Kind::Unsupported,
+        format!("schema rb_bench in the destination has version {version}; this rb-bench knows {VERSION}"),
+    )
+    .remedy("use the rb-bench that wrote it, or a newer one")
+}
+
+/// The SQL that writes a run's row, or moves it to another state.
+#[must_use]
+pub fn write_run(
+    run: &RunId,
+    pipeline: &str,
+    digest: &str,
+    state: RunState,
+    form: &str,
+    details: &Details<'_>,
+) -> String {
+    let json = |value: serde_json::Value| quote_literal(&value.to_string());
+    let workers = json(serde_json::json!(details.workers));
+    let aside: Vec<&str> = details
+        .aside
+        .iter()
+        .map(|name| name.relation.as_str())
+        .collect();
+    let aside = json(serde_json::json!(aside));
+    let result = details
+        .result
+        .map_or("NULL".to_owned(), |result| json(serde_json::json!(result)));
+    let decided = if state == RunState::Committed {
+        "pg_catalog.now()"
+    } else {
+        "NULL"
+    };
+    format!(
+        "INSERT INTO {SCHEMA}.runs (run, pipeline, digest, state, commit_form, workers, aside, result, decided_at) \
+         VALUES ({}, {}, {}, '{}', '{form}', {workers}, {aside}, {result}, {decided}) \
+         ON CONFLICT (run) DO UPDATE SET state = excluded.state, commit_form = excluded.commit_form, \
+           workers = excluded.workers, aside = excluded.aside, result = excluded.result, decided_at = excluded.decided_at",
+        quote_literal(run.as_str()),
+        quote_literal(pipeline),
+        quote_literal(digest),
+        state.name(),
+    )
+}
+
+/// The changing parts of a ledger row.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Details<'a> {
+    /// Transactions of the workers.
+    pub workers: &'a [LedgerWorker],
+    /// Hidden tables.
+    pub aside: &'a [Name],
+    /// The result.
+    pub result: Option<&'a PipelineResult>,
+}
+
+/// The SQL that forgets a run that did not happen.
+#[must_use]
+pub fn delete_run(run: &RunId) -> String {
+    format!(
+        "DELETE FROM {SCHEMA}.runs WHERE run = {}",
+        quote_literal(run.as_str())
+    )
+}
+
+/// The ledger rows that match this condition.
+async fn select(session: &Session, condition: &str) -> Result<Vec<LedgerRow>> {
+    let doing = "reading the run ledger";
+    let sql = format!(
+        "SELECT run, state, digest, workers, aside, result FROM {SCHEMA}.runs WHERE {condition} ORDER BY started_at"
+    );
+    let rows = session.rows(&sql, doing).await?;
+    rows.iter()
+        .map(|row| {
+            let text = |name: &str| row.try_get(name).ok().flatten().unwrap_or_default();
+            let broken = |e: serde_json::Error| {
+                Error::new(
+                    Kind::Incompatible,
+                    format!("run `{}` in rb_bench.runs cannot be read: {e}", text("run")),
+                )
+            };
+            let aside: Vec<String> = serde_json::from_str(text("aside")).map_err(broken)?;
+            Ok(LedgerRow {
+                run: RunId::parse(text("run"))?,
+                state: text("state").to_owned(),
+                digest: text("digest").to_owned(),
+                workers: serde_json::from_str(text("workers")).map_err(broken)?,
+                aside: aside
+                    .into_iter()
+                    .map(|name| Name::new(SCHEMA, name))
+                    .collect(),
+                result: match text("result") {
+                    "" => None,
+                    json => Some(serde_json::from_str(json).map_err(broken)?),
+                },
+            })
+        })
+        .collect()
+}
+
+/// A run's row.
+pub async fn find(session: &Session, run: &RunId) -> Result<Option<LedgerRow>> {
+    Ok(
+        select(session, &format!("run = {}", quote_literal(run.as_str())))
+            .await?
+            .pop(),
+    )
+}
+
+/// The rows of runs that are not committed.
+pub async fn unfinished(session: &Session) -> Result<Vec<LedgerRow>> {
+    select(session, "state <> 'committed'").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gid_leads_back_to_its_run() {
+        let run = RunId::parse("2026-11.a_b").unwrap();
+        assert_eq!(RunId::of_gid(&run.gid(3)), Some(run));
+        for other in ["mine:1", "rb_bench:x", "rb_bench:x:y", "rb_bench::1"] {
+            assert_eq!(RunId::of_gid(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn run_ids_that_could_not_be_named_in_sql_are_refused() {
+        for bad in ["", "a b", "a:b", "a'b", "é", &"x".repeat(101)] {
+            assert!(RunId::parse(bad).is_err(), "{bad}");
+        }
+        assert!(RunId::parse(RunId::fresh().as_str()).is_ok());
+    }
+
+    #[test]
+    fn hidden_names_fit_an_identifier_and_differ_by_run() {
+        let (a, b) = (RunId::parse("a").unwrap(), RunId::parse("b").unwrap());
+        assert_ne!(a.aside(0), b.aside(0));
+        assert!(a.aside(9999).relation.len() <= 50);
+    }
+}

@@ -1,8 +1,8 @@
 //! What the client itself does for every row and every chunk, without sockets or servers.
 //!
 //! A row's work is finding its frame in what was read and moving its bytes into a block; a chunk's
-//! is recording its latencies; a run's is resolving its parallelism. `cargo bench` times them;
-//! `cargo test --benches` runs each once.
+//! is recording its latencies; a run's is resolving its parallelism and cutting its tables.
+//! `cargo bench` times them; `cargo test --benches` runs each once.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::{BufMut as _, BytesMut};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rb_bench::config::types::PipelineParallelism;
+use rb_bench::engine::plan;
 use rb_bench::parallelism::{self, Inputs};
+use rb_bench::postgres::catalog::{Leaf, Name};
 use rb_bench::postgres::copy::{Block, Scan, Scanner};
 use rb_bench::telemetry::histogram::{self, Histograms};
 
@@ -88,8 +90,8 @@ fn chunks(c: &mut Criterion) {
     });
 }
 
-fn resolve(c: &mut Criterion) {
-    c.bench_function("resolve parallelism", |b| {
+fn run(c: &mut Criterion) {
+    c.bench_function("run/resolve parallelism", |b| {
         b.iter(|| {
             parallelism::resolve(black_box(Inputs {
                 configured: PipelineParallelism::Auto,
@@ -99,7 +101,20 @@ fn resolve(c: &mut Criterion) {
             }))
         });
     });
+    // the longest list there is: 1 TiB in chunks of 128 MiB
+    let table = Leaf {
+        name: Name::new("public", "events"),
+        heap: true,
+        selectable: true,
+        row_security: false,
+        blocks: 1 << 27,
+        bytes: 1 << 40,
+    };
+    let chunk_bytes = plan::chunk_bytes(None, table.bytes, 16);
+    c.bench_function("run/cut 1 TiB into chunks", |b| {
+        b.iter(|| plan::cut(0, black_box(&table), chunk_bytes));
+    });
 }
 
-criterion_group!(benches, rows, chunks, resolve);
+criterion_group!(benches, rows, chunks, run);
 criterion_main!(benches);

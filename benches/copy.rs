@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rb_bench::config::types::PipelineParallelism;
-use rb_bench::engine::plan;
+use futures_util::FutureExt as _;
+use rb_bench::config::types::{Generate, PipelineParallelism};
+use rb_bench::engine::plan::{self, Chunk, CopyFormat, Origin, StreamSpec};
+use rb_bench::engine::source::{ChunkSource as _, GenerateSource, Pace};
 use rb_bench::parallelism::{self, Inputs};
 use rb_bench::postgres::catalog::{Leaf, Name};
-use rb_bench::postgres::copy::{Block, Scan, Scanner};
+use rb_bench::postgres::copy::{Block, Piece, Scan, Scanner};
 use rb_bench::telemetry::histogram::{self, Histograms};
 
 /// Bytes of each synthetic stream: enough to leave the caches behind.
@@ -72,6 +74,54 @@ fn rows(c: &mut Criterion) {
     group.finish();
 }
 
+/// Makes a whole stream of `source-generate`; without a rate it never waits.
+fn generate(source: &mut GenerateSource, stream: &StreamSpec, block: &mut Block) -> Option<u64> {
+    let chunk = Chunk::whole(0, 0);
+    source.open(stream, &chunk, None).now_or_never()?.ok()?;
+    loop {
+        let piece = source.fill(block).now_or_never()?.ok()?;
+        black_box(block.payload());
+        block.clear();
+        if let Piece::End { rows, .. } = piece {
+            return Some(rows);
+        }
+    }
+}
+
+fn generated(c: &mut Criterion) {
+    let stream = StreamSpec {
+        source: Name::new("public", "events"),
+        target: None,
+        load_into: None,
+        columns: vec!["id".into(), "payload".into()],
+        origin: Origin::Generated,
+        format: CopyFormat::Binary,
+        why_text: None,
+        fan_out: 1,
+        why_one_worker: None,
+    };
+    let mut group = c.benchmark_group("generate");
+    for (name, row_bytes) in ROWS {
+        let rows = (STREAM_BYTES / row_bytes) as u64;
+        let settings = Generate {
+            rows,
+            row_bytes: row_bytes as u32,
+            rows_per_second: None,
+            seed: 1,
+        };
+        let mut source = GenerateSource::new(settings, Pace::new(None));
+        let mut block = Block::new(BLOCK_BYTES);
+        group.throughput(Throughput::ElementsAndBytes {
+            elements: rows,
+            bytes: rows * row_bytes as u64,
+        });
+        group.bench_function(name, |b| {
+            b.iter(|| assert_eq!(generate(&mut source, &stream, &mut block), Some(rows)));
+        });
+    }
+    group.finish();
+}
+
 fn chunks(c: &mut Criterion) {
     let mut histograms = Histograms::default();
     c.bench_function("chunk/record latencies", |b| {
@@ -116,5 +166,5 @@ fn run(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, rows, chunks, run);
+criterion_group!(benches, rows, generated, chunks, run);
 criterion_main!(benches);

@@ -264,9 +264,13 @@ pub struct ClusterArgs {
     /// What to do
     #[command(subcommand)]
     pub action: ClusterAction,
-    /// The managed server.
-    #[command(flatten)]
-    pub options: ClusterOptions,
+    // Not `ClusterOptions`: here the flags may stand after the action as well.
+    /// Directory with the Postgres programs (initdb, postgres)
+    #[arg(long, global = true, value_name = "DIR", env = "RB_BENCH_PG_BIN")]
+    pub pg_bin: Option<PathBuf>,
+    /// Directory of the managed server, instead of the one in the cache directory
+    #[arg(long, global = true, value_name = "DIR", env = "RB_BENCH_CLUSTER_DIR")]
+    pub cluster_dir: Option<PathBuf>,
 }
 
 /// What `rb-bench cluster` can do.

@@ -1,1 +1,190 @@
 //! The managed throw-away Postgres: find the programs, start, supervise, stop.
+//!
+//! [`Cluster::start`] gives a running server with two databases, `source` and `dest`, whose data
+//! survives between runs. The server must never outlive rb-bench, however that ends: it belongs to
+//! a supervisor (`supervisor.rs`) that stops it when the pipe from rb-bench closes.
+//!
+//! Everything here blocks, and works inside an async runtime and outside one.
+
+mod account;
+mod data_directory;
+mod directory;
+mod endpoint;
+mod lock;
+mod processes;
+mod programs;
+mod settings;
+mod start;
+mod status;
+mod supervisor;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use endpoint::{DATABASES, Database};
+pub use programs::{OLDEST_MAJOR, Programs, Version};
+pub use settings::Settings;
+pub use status::{ServerStatus, Status, Stopped, reset, status, stop};
+pub use supervisor::supervise;
+
+use directory::{Home, Place};
+use endpoint::Endpoint;
+use lock::DirectoryLock;
+
+use crate::error::{Error, Kind, Result};
+
+/// The superuser of a managed server.
+const SUPERUSER: &str = "postgres";
+/// How long dropping a [`Cluster`] waits for the server; the supervisor finishes the job anyway.
+const DROP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where the managed server comes from and lives. The default is what a user without flags gets.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterOptions {
+    /// Directory of the Postgres programs; searched for when `None`.
+    pub pg_bin: Option<PathBuf>,
+    /// Directory of the server, in place of the one in the cache directory.
+    pub cluster_dir: Option<PathBuf>,
+    /// The rb-bench binary to run as supervisor; the running executable when `None`.
+    pub supervisor: Option<PathBuf>,
+    /// Settings in place of those that [`Cluster::settings`] would state.
+    pub settings: Settings,
+}
+
+/// A running managed server; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Taken when the server is stopped. Its standard input is the pipe that keeps the server up.
+    supervisor: Option<Child>,
+    lock: Option<DirectoryLock>,
+    place: Place,
+    programs: Programs,
+    endpoint: Endpoint,
+    settings: Settings,
+}
+
+impl Cluster {
+    /// Starts the server, making it first where there is none yet. Blocking.
+    ///
+    /// Waits for another rb-bench that uses the same directory. `on_wait` is told, in a sentence
+    /// for stderr, whenever there is something to wait for.
+    pub fn start(options: &ClusterOptions, on_wait: impl FnMut(&str)) -> Result<Self> {
+        start::start(options, on_wait)
+    }
+
+    /// The URL of a database, password inside: for connecting, never for printing.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        self.endpoint.url(database)
+    }
+
+    /// The environment (`PGHOST`, ..., `PGPASSWORD`) by which libpq programs reach a database.
+    #[must_use]
+    pub fn environment(&self, database: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("PGHOST", self.endpoint.host()),
+            ("PGPORT", self.endpoint.port.to_string()),
+            ("PGUSER", SUPERUSER.to_owned()),
+            ("PGPASSWORD", self.endpoint.password.clone()),
+            ("PGDATABASE", database.to_owned()),
+        ]
+    }
+
+    /// The settings that decide what is measured, as rb-bench states them to the server.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The version of the server.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.programs.version
+    }
+
+    /// The programs that the server was started with.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The directory that holds the server's data, log and socket.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.place.path()
+    }
+
+    /// Stops the server and waits until it is gone.
+    pub fn stop(mut self) -> Result<()> {
+        // The supervisor's own limits, and what the rest of a machine may take.
+        let limit = processes::FAST_LIMIT + processes::IMMEDIATE_LIMIT + DROP_LIMIT;
+        if !self.close_and_wait(limit) {
+            return Err(Error::new(
+                Kind::Server,
+                format!(
+                    "the managed server in {} does not stop",
+                    self.place.path().display()
+                ),
+            )
+            .remedy("look at server.log there, then `rb-bench cluster stop`"));
+        }
+        // Nothing is left unless the supervisor was killed.
+        processes::stop_left_behind(&self.place.data())?;
+        if let Some(lock) = self.lock.take() {
+            lock.release();
+        }
+        Ok(())
+    }
+
+    /// Closes the pipe and waits for the supervisor; whether it has ended.
+    fn close_and_wait(&mut self, limit: Duration) -> bool {
+        let Some(mut supervisor) = self.supervisor.take() else {
+            return true;
+        };
+        drop(supervisor.stdin.take());
+        wait_for_end(&mut supervisor, limit)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.close_and_wait(DROP_LIMIT);
+    }
+}
+
+/// Waits for a child; whether it ended within `limit`.
+fn wait_for_end(child: &mut Child, limit: Duration) -> bool {
+    let started = Instant::now();
+    loop {
+        // An error means that it is not ours to wait for any more.
+        if !matches!(child.try_wait(), Ok(None)) {
+            return true;
+        }
+        if started.elapsed() >= limit {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether the server could live below `directory`, which exists: as root, the ordinary account
+/// it runs as must be able to get there.
+pub fn can_live_in(directory: &Path, programs: &Programs) -> Result<()> {
+    let home = Home::resolve(Some(directory))?;
+    let data = home.place(programs.version.major).data();
+    account::Account::for_server(&data)?.require_access(&programs.program("initdb"), home.path())
+}
+
+/// The environment of server programs: nothing that could bend their settings.
+fn clean_environment() -> Vec<(&'static str, OsString)> {
+    let mut environment = vec![("LC_ALL", OsString::from("C"))];
+    for name in ["PATH", "LD_LIBRARY_PATH", "TMPDIR"] {
+        if let Some(value) = std::env::var_os(name) {
+            environment.push((name, value));
+        }
+    }
+    environment
+}

@@ -2,6 +2,9 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod cluster;
+mod supervise;
+
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
@@ -11,9 +14,9 @@ use crate::error::{Error, Result};
 #[must_use]
 pub fn dispatch(cli: Cli) -> ExitCode {
     let outcome: Result<u8> = match cli.command {
-        Some(Command::Cluster(_) | Command::Supervise(_) | Command::Profiles(_)) | None => {
-            Err(Error::internal("not connected yet"))
-        }
+        Some(Command::Cluster(args)) => cluster::run(args),
+        Some(Command::Supervise(args)) => supervise::run(&args),
+        Some(Command::Profiles(_)) | None => Err(Error::internal("not connected yet")),
         Some(Command::Run(_) | Command::Copy(_) | Command::Check(_)) => {
             Err(Error::internal("not connected yet"))
         }

@@ -1,8 +1,37 @@
 //! The pipeline document: what it may say, how it is read, and what of it is allowed.
 //!
-//! [`types`] are plain serde types, [`parser`] turns text into them with the position of every
-//! problem, [`validator`] judges what parsed. None of them connects to anything.
+//! A document goes through four steps, each a file: `reader` turns text into a tree whose every
+//! value knows its line and column, `environment` fills `${VAR}`, [`shape`] checks the tree against
+//! a declarative description ([`pipeline_shape`] is the pipeline's), and [`validator`] judges what
+//! the typed document means. The problems of all steps are collected and told in one go.
+//! [`document`] holds these together, [`parser`] is the short way from a file to a [`Pipeline`].
+//!
+//! Nothing here connects to anything, and no message shows a password.
+//!
+//! [`Pipeline`]: types::Pipeline
 
+pub mod document;
+mod environment;
+mod masking;
+mod not_yet;
 pub mod parser;
+pub mod pipeline_shape;
+pub mod problems;
+mod reader;
+pub mod relation;
+pub mod report;
+pub mod shape;
+mod shape_check;
+mod tree;
 pub mod types;
 pub mod validator;
+
+pub use document::{Document, Override};
+pub use environment::{Lookup, process_environment};
+pub use masking::mask_secrets;
+pub use parser::{load_pipeline, parse_pipeline};
+pub use pipeline_shape::Connections;
+pub use problems::{Place, Problem, Problems};
+pub use report::Checked;
+pub use shape::{Field, Shape};
+pub use shape_check::nearest;

@@ -245,7 +245,7 @@ pub struct Resources {
     pub parallelism: PipelineParallelism,
     /// Whole-run retries after a failure that is safe to retry, 0 to 100.
     pub max_retries: u32,
-    /// Bytes of a chunk, TOAST included; chosen from the run's size when omitted.
+    /// Bytes of a chunk, TOAST included, 8 KiB to 1 TiB; chosen from the run's size when omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunk_bytes: Option<u64>,
     /// Bytes gathered before each send, 4 KiB to 16 MiB.
@@ -372,3 +372,6 @@ impl Serialize for Secret {
 
 /// Key-value settings in a stable order, as they are recorded.
 pub type Settings = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests;

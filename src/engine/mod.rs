@@ -4,16 +4,27 @@
 //! every row of the source's snapshot exactly once, or is as it was. It never prints, never
 //! decides what to measure, and never sees bench, tui or clap.
 
+mod backend;
 mod blueprint;
+mod commit;
+mod crew;
 pub mod dest;
 mod fit;
+mod leader;
+mod orchestrator;
 pub mod plan;
 mod queue;
+mod recovery;
+mod report;
 pub mod result;
+mod retry;
 mod settings;
 mod snapshot;
 pub mod source;
 pub mod state;
+mod targets;
+mod verify;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +32,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::types::Pipeline;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::postgres::Server;
 use crate::telemetry::counters::Telemetry;
 use crate::telemetry::histogram::Histograms;
 use result::PipelineResult;
+use snapshot::Snapshot;
+use targets::Matched;
 
 /// What a caller may ask of a run beside its document.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +51,8 @@ pub struct RunOptions {
     pub limit: Option<u64>,
     /// Plan, explain and read; write nothing.
     pub dry_run: bool,
+    /// The caller is going to verify: what is in the targets before is summed first.
+    pub verify: bool,
 }
 
 /// One run to do.
@@ -145,25 +161,105 @@ pub struct FinishedRun {
     pub notes: Vec<String>,
     /// True where `--run-id` named a run that was done already; nothing was copied.
     pub replayed: bool,
+    held: Option<Held>,
+}
+
+/// What verification needs of a run.
+struct Held {
+    snapshot: Option<Snapshot>,
+    destination: Option<Server>,
+    matched: Vec<Matched>,
+    baselines: Vec<verify::Baseline>,
 }
 
 /// Runs the pipeline: to a committed destination, or to an error that leaves it as it was.
-pub async fn run(_request: RunRequest) -> Result<FinishedRun> {
-    Err(crate::Error::internal("the engine is not connected yet"))
-}
-
-impl FinishedRun {
-    /// Compares source and destination by the servers' own count and sums, under the run's
-    /// snapshot. `known` gives source sums that need not be computed again.
-    pub async fn verify(&mut self, _known: &KnownSums) -> Result<Vec<StreamVerification>> {
-        Err(crate::Error::internal("the engine is not connected yet"))
-    }
-
-    /// Lets go of the snapshot and closes the run's last connections.
-    pub async fn close(self) {}
+///
+/// # Errors
+/// The root cause. `commit_state` says whether anything may have been committed.
+pub async fn run(request: RunRequest) -> Result<FinishedRun> {
+    orchestrator::run(request).await
 }
 
 /// Plans the pipeline without moving a row: what `rb-bench check` prints.
-pub async fn explain(_request: &RunRequest) -> Result<PlanSummary> {
-    Err(crate::Error::internal("the engine is not connected yet"))
+pub async fn explain(request: &RunRequest) -> Result<PlanSummary> {
+    orchestrator::explain(request).await
 }
+
+impl FinishedRun {
+    /// A run that was done earlier, as the ledger has it.
+    fn replayed(result: PipelineResult, run: &str) -> Self {
+        let plan = PlanSummary {
+            streams: Vec::new(),
+            workers: 0,
+            commit: "none".to_owned(),
+            commit_reason: format!("run `{run}` was done already"),
+            parallelism_reason: result.resolved.parallelism_reason.clone(),
+            notes: Vec::new(),
+        };
+        let notes = vec![format!("run `{run}` was done already; nothing was copied")];
+        Self {
+            result,
+            plan,
+            histograms: Histograms::default(),
+            notes,
+            replayed: true,
+            held: None,
+        }
+    }
+
+    /// Compares source and destination by the servers' own count and sums, under the run's
+    /// snapshot. `known` gives source sums, by stream, that need not be computed again.
+    ///
+    /// # Errors
+    /// `Kind::Unsupported` where no server can say: generated rows, dest-null, a replayed run.
+    /// A difference is not an error here: see [`require_match`].
+    pub async fn verify(&self, known: &KnownSums) -> Result<Vec<StreamVerification>> {
+        let cannot = |why: &str| {
+            Error::new(
+                Kind::Unsupported,
+                format!("this run cannot be verified: {why}"),
+            )
+        };
+        let held = self
+            .held
+            .as_ref()
+            .ok_or_else(|| cannot("it was done earlier"))?;
+        let snapshot = held
+            .snapshot
+            .as_ref()
+            .ok_or_else(|| cannot("no server holds its source"))?;
+        let server = held
+            .destination
+            .as_ref()
+            .ok_or_else(|| cannot("nothing was written"))?;
+        let session = orchestrator::verifying_session(server).await?;
+        let mut verifications = Vec::with_capacity(held.matched.len());
+        for (one, baseline) in held.matched.iter().zip(&held.baselines) {
+            let stream = one.source.to_string();
+            let at_source = async {
+                match known.get(&stream) {
+                    Some(sums) => Ok(sums.clone()),
+                    None => verify::source_sums(snapshot.reader(), one).await,
+                }
+            };
+            let (source, destination) =
+                tokio::try_join!(at_source, verify::target_sums(&session, one, baseline))?;
+            verifications.push(StreamVerification {
+                stream,
+                source,
+                destination,
+            });
+        }
+        session.close().await;
+        Ok(verifications)
+    }
+
+    /// Lets go of the snapshot and closes the run's last connections.
+    pub async fn close(self) {
+        if let Some(snapshot) = self.held.and_then(|held| held.snapshot) {
+            snapshot.release().await;
+        }
+    }
+}
+
+pub use verify::require_match;

@@ -193,29 +193,24 @@ pub fn choose_commit(inputs: CommitInputs) -> std::result::Result<(CommitForm, S
             "every target is new: loaded under hidden names, moved into place by one transaction";
         return Ok((CommitForm::BuiltAside, why.to_owned()));
     }
-    let slots = || {
-        format!(
-            "needs {workers} prepared transactions, the destination has room for {prepared_slots}"
-        )
-    };
+    if missing > 0 {
+        // a prepared transaction that wrote to a hidden table would keep it from being moved
+        return single("new tables beside existing ones: one worker, one COMMIT");
+    }
+    let slots = format!(
+        "needs {workers} prepared transactions, the destination has room for {prepared_slots}"
+    );
+    let (ledger, two_phase) = (
+        "transaction ids in the ledger first",
+        "prepared transactions, decided by one COMMIT",
+    );
     match choice {
-        CommitChoice::TwoPhase if prepared_slots < workers => Err(format!(
-            "commit: two_phase {}; raise max_prepared_transactions, or use commit: auto",
-            slots()
+        CommitChoice::Ledger => Ok((CommitForm::Ledger, format!("asked for: {ledger}"))),
+        _ if prepared_slots >= workers => Ok((CommitForm::TwoPhase, two_phase.to_owned())),
+        CommitChoice::TwoPhase => Err(format!(
+            "commit: two_phase {slots}; raise max_prepared_transactions, or use commit: auto"
         )),
-        CommitChoice::Ledger if missing > 0 => Err(
-            "commit: ledger cannot create tables while it appends to others; use commit: auto, or create them first"
-                .to_owned(),
-        ),
-        CommitChoice::Ledger => Ok((CommitForm::Ledger, "asked for: transaction ids in the ledger first".to_owned())),
-        _ if prepared_slots >= workers => Ok((
-            CommitForm::TwoPhase,
-            "prepared transactions, decided by one COMMIT".to_owned(),
-        )),
-        _ if missing > 0 => single(
-            "new tables beside existing ones, and no prepared transactions in the destination: one worker",
-        ),
-        _ => Ok((CommitForm::Ledger, format!("two_phase {}: transaction ids in the ledger first", slots()))),
+        _ => Ok((CommitForm::Ledger, format!("two_phase {slots}: {ledger}"))),
     }
 }
 

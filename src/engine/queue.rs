@@ -103,7 +103,7 @@ impl Queue {
     }
 
     /// The units this worker has loaded.
-    #[must_use]
+    #[cfg(test)]
     pub fn loaded_by(&self, worker: u32) -> Vec<Unit> {
         self.states
             .iter()
@@ -161,12 +161,6 @@ impl SharedQueue {
         let count = self.with(|queue| queue.requeue(worker));
         self.changed.notify_waiters();
         count
-    }
-
-    /// See [`Queue::loaded_by`].
-    #[must_use]
-    pub fn loaded_by(&self, worker: u32) -> Vec<Unit> {
-        self.with(|queue| queue.loaded_by(worker))
     }
 }
 

@@ -24,10 +24,15 @@ SET LOCAL lock_timeout = '{lock_timeout}';{transaction} SET LOCAL row_security =
 /// How long our sessions wait for a lock on a relation before they name who holds it.
 pub const LOCK_TIMEOUT: &str = "10s";
 
-/// Begins a transaction that reads the source at a snapshot; `search_path` is emptied so that
-/// names are printed qualified.
+/// Begins a transaction that reads the source at a snapshot. The role's own `search_path` stays,
+/// for functions of views may need it, unless `qualified` asks for names to be printed qualified.
 #[must_use]
-pub fn begin_source(server_version: u32, snapshot: Option<&str>) -> String {
+pub fn begin_source(server_version: u32, snapshot: Option<&str>, qualified: bool) -> String {
+    let path = if qualified {
+        " SET LOCAL search_path = ''"
+    } else {
+        ""
+    };
     let snapshot = snapshot
         .map(|id| {
             format!(
@@ -37,7 +42,7 @@ pub fn begin_source(server_version: u32, snapshot: Option<&str>) -> String {
         })
         .unwrap_or_default();
     format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{snapshot} {} {PINNED} SET LOCAL search_path = ''",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;{snapshot} {} {PINNED}{path}",
         timeouts(server_version, LOCK_TIMEOUT)
     )
 }

@@ -70,7 +70,7 @@ impl Snapshot {
                 .map_err(|e| explain_missing(e, name))
                 .map_err(|e| e.context(format!("stream `{}`", stream.name)))?;
         }
-        let begin = settings::begin_source(version, given);
+        let begin = settings::begin_source(version, given, true);
         reader.execute(&begin, "taking the snapshot").await.map_err(|error| {
             if given.is_some() {
                 error.remedy("--snapshot takes the id that pg_export_snapshot() gave in a transaction that is still open")

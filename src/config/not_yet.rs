@@ -1,0 +1,34 @@
+//! What a document may say that this version does not do yet.
+//!
+//! This file is all there is of that refusal: deleting it, its `mod` line and its one call in the
+//! validator allows everything it names.
+
+use super::report::Checked;
+use super::types::{Pipeline, SyncMode, WriteMode};
+
+/// Refuses what a later version brings; the rest of the validator judges it as if it were here.
+pub(super) fn judge(pipeline: &Pipeline, report: &mut Checked<'_>) {
+    for (n, stream) in pipeline.source.streams.iter().enumerate() {
+        if stream.sync_mode != SyncMode::FullRefresh {
+            let path = format!("source.streams.{n}.sync_mode");
+            let shown = report.shown(&path, "");
+            report.refuse(
+                &path,
+                format!("not in this version of rb-bench ({shown}); accepted: full_refresh"),
+            );
+        }
+    }
+    if pipeline.destination.write_mode != WriteMode::Append {
+        let shown = report.shown("destination.write_mode", "");
+        report.refuse(
+            "destination.write_mode",
+            format!("not in this version of rb-bench ({shown}); accepted: append"),
+        );
+    }
+    if let Some(first) = (0..pipeline.transforms.len()).next() {
+        report.refuse(
+            &format!("transforms.{first}"),
+            "not in this version of rb-bench (transform-sql); accepted: no transforms",
+        );
+    }
+}

@@ -1,0 +1,423 @@
+//! How a run becomes visible: the commit forms, and what is done when one breaks in the middle.
+//!
+//! | form | the decision is | before it, a failure | after it, a failure |
+//! | --- | --- | --- | --- |
+//! | single_writer | the worker's COMMIT | undoes the transaction | - |
+//! | built_aside | the leader's COMMIT, which moves the hidden tables | drops them | - |
+//! | two_phase | the leader's COMMIT, which writes the ledger row | rolls back what is prepared | the next run commits what is prepared |
+//! | ledger | the last worker's COMMIT | undoes or finishes what is committed | - |
+//!
+//! A COMMIT whose answer was lost is never guessed at: the server is asked what became of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::crew::Crew;
+use super::leader::{Leader, LedgerHead, ledger_sql};
+use super::plan::CommitForm;
+use super::result::PipelineResult;
+use super::state::{Details, LedgerWorker, RunState};
+use super::targets::Sequence;
+use super::worker::Order;
+use super::{backend, blueprint::Blueprint, recovery, state, targets};
+use crate::error::{CommitState, Error, Kind, Result};
+use crate::postgres::catalog::Name;
+use crate::telemetry::counters::{Phase, Telemetry};
+
+/// Rounds in which chunks of failed commits are copied again (ledger form).
+const REPAIRS: u32 = 3;
+
+/// A table that is built aside: its hidden name, its plan, its copied columns.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    /// The hidden name.
+    pub hidden: Name,
+    /// How it is made.
+    pub blueprint: Blueprint,
+    /// The columns that were copied.
+    pub columns: Vec<String>,
+}
+
+/// Everything a commit needs to know.
+pub struct Commit<'a> {
+    /// The leader's sessions.
+    pub leader: &'a Leader,
+    /// The form.
+    pub form: CommitForm,
+    /// The ledger row.
+    pub head: LedgerHead,
+    /// Whether the user named the run, so that its result must be kept.
+    pub keep_result: bool,
+    /// Tables that are built aside.
+    pub aside: &'a [Aside],
+    /// Sequences of existing targets.
+    pub sequences: &'a [Sequence],
+    /// The result as far as it is known.
+    pub result: &'a PipelineResult,
+    /// What the run tells.
+    pub telemetry: &'a Telemetry,
+}
+
+impl Commit<'_> {
+    /// Makes the run visible, or leaves the destination as it was.
+    pub async fn commit(&self, crew: &mut Crew) -> Result<()> {
+        self.telemetry.enter(Phase::Committing);
+        match self.form {
+            CommitForm::None => crew.release().await,
+            CommitForm::SingleWriter => self.single_writer(crew).await,
+            CommitForm::BuiltAside => self.built_aside(crew).await,
+            CommitForm::TwoPhase => self.two_phase(crew).await,
+            CommitForm::Ledger => self.ledger(crew).await,
+        }
+    }
+
+    fn committed_row(&self) -> String {
+        ledger_sql(
+            &self.head,
+            RunState::Committed,
+            &Details {
+                result: Some(self.result),
+                ..Details::default()
+            },
+        )
+    }
+
+    async fn single_writer(&self, crew: &mut Crew) -> Result<()> {
+        let statements = if self.keep_result {
+            vec![self.committed_row()]
+        } else {
+            Vec::new()
+        };
+        let outcome = first_error(crew.order(commit_all(crew, statements)).await);
+        let Err(error) = outcome else { return Ok(()) };
+        if error.commit_state() != CommitState::AfterCommitUnknown {
+            return Err(error);
+        }
+        let worker = crew.ready.values().next();
+        let (Some(xid), Some(backend)) = (
+            worker.and_then(|w| w.xid.clone()),
+            worker.and_then(|w| w.backend.clone()),
+        ) else {
+            return Err(error);
+        };
+        self.ask_outcome(&xid, &backend, error).await
+    }
+
+    /// After a COMMIT without an answer: what became of that transaction?
+    async fn ask_outcome(
+        &self,
+        xid: &str,
+        backend: &backend::Identity,
+        error: Error,
+    ) -> Result<()> {
+        let unknown = |why: Error| {
+            Error::new(
+                Kind::Connection,
+                format!(
+                    "the COMMIT was sent, its answer was lost, and the server cannot be asked ({})",
+                    why.message()
+                ),
+            )
+            .at_commit_state(CommitState::AfterCommitUnknown)
+            .remedy(format!("ask it later: SELECT pg_xact_status('{xid}')"))
+        };
+        let server = &self.leader.server;
+        // the leader's own sessions may be gone with the worker's
+        let status = async {
+            backend::await_gone(server, std::slice::from_ref(backend)).await?;
+            let leader = Leader::connect(server).await?;
+            let status = leader.transaction_status(xid).await;
+            leader.leave().await;
+            status
+        };
+        match status.await.map_err(unknown)?.as_deref() {
+            Some("committed") => {
+                self.telemetry
+                    .event("the connection was lost at the COMMIT, which had succeeded");
+                Ok(())
+            }
+            Some("aborted") => Err(Error::new(
+                error.kind(),
+                format!("the COMMIT did not happen: {}", error.message()),
+            )),
+            other => Err(unknown(Error::internal(format!("its status is {other:?}")))),
+        }
+    }
+
+    async fn built_aside(&self, crew: &mut Crew) -> Result<()> {
+        // nobody sees the hidden tables yet, so workers may commit one by one
+        first_error(crew.order(commit_all(crew, Vec::new())).await).map_err(|error| {
+            // whatever became of that commit, its table is dropped
+            Error::new(error.kind(), error.message().to_owned()).caused_by(error)
+        })?;
+        self.telemetry.enter(Phase::Indexing);
+        self.finish_aside().await?;
+        self.telemetry.enter(Phase::Committing);
+        self.decide().await
+    }
+
+    /// Keys, indexes and sequences of hidden tables, and their move, in the deciding transaction.
+    async fn finish_aside(&self) -> Result<()> {
+        let decision = &self.leader.decision;
+        for aside in self.aside {
+            for sql in aside.blueprint.build_keys(&aside.hidden) {
+                decision
+                    .execute(
+                        &sql,
+                        &format!("building keys of {}", aside.blueprint.target),
+                    )
+                    .await?;
+            }
+            for sequence in targets::sequences(decision, &aside.hidden, &aside.columns).await? {
+                if let Some(value) = sequence.extreme(decision).await? {
+                    sequence.advance(decision, &value).await?;
+                }
+            }
+            for sql in aside.blueprint.move_into_place(&aside.hidden) {
+                decision
+                    .execute(
+                        &sql,
+                        &format!("moving {} into place", aside.blueprint.target),
+                    )
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the ledger row and commits the deciding transaction.
+    async fn decide(&self) -> Result<()> {
+        let decision = &self.leader.decision;
+        decision
+            .execute(&self.committed_row(), "writing the ledger row")
+            .await?;
+        match decision.execute("COMMIT", "committing the run").await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() != Kind::Connection => Err(error),
+            Err(error) => self.ask_ledger(error).await,
+        }
+    }
+
+    /// After the deciding COMMIT without an answer: is the ledger row there?
+    async fn ask_ledger(&self, error: Error) -> Result<()> {
+        let server = &self.leader.server;
+        let row = async {
+            backend::await_gone(server, std::slice::from_ref(&self.leader.decision_backend))
+                .await?;
+            let leader = Leader::connect(server).await?;
+            let row = leader.ledger_row(&self.head.run).await;
+            leader.leave().await;
+            row
+        };
+        match row.await {
+            Ok(Some(row)) if row.state == RunState::Committed.name() => {
+                self.telemetry.event("the connection was lost at the deciding COMMIT, which had succeeded");
+                Ok(())
+            }
+            Ok(_) => Err(error),
+            Err(why) => Err(Error::new(
+                Kind::Connection,
+                format!("the deciding COMMIT was sent, its answer was lost, and the server cannot be asked ({})", why.message()),
+            )
+            .at_commit_state(CommitState::AfterCommitUnknown)
+            .remedy("the next run against this database settles it by the ledger")),
+        }
+    }
+
+    async fn two_phase(&self, crew: &mut Crew) -> Result<()> {
+        self.advance_sequences(crew).await?;
+        let gids: BTreeMap<u32, String> = crew
+            .ready
+            .keys()
+            .map(|number| (*number, self.head.run.gid(*number)))
+            .collect();
+        let orders = gids
+            .iter()
+            .map(|(number, gid)| (*number, Order::Prepare(gid.clone())))
+            .collect();
+        first_error(crew.order(orders).await)?;
+        self.decide().await?;
+        let gids: Vec<String> = gids.into_values().collect();
+        let finish = recovery::finish_prepared(&self.leader.control, &gids, true).await;
+        let Err(error) = finish else { return Ok(()) };
+        // decided: a fresh connection, or at the latest the next run, finishes it
+        let retry = async {
+            let leader = Leader::connect(&self.leader.server).await?;
+            let outcome = recovery::finish_prepared(&leader.control, &gids, true).await;
+            leader.leave().await;
+            outcome
+        };
+        retry.await.map_err(|_| {
+            error
+                .at_commit_state(CommitState::AfterCommitConfirmed)
+                .context("the run is committed, but not all of it is visible yet")
+                .remedy("run rb-bench against this database again: it finishes the commit")
+        })
+    }
+
+    async fn advance_sequences(&self, crew: &Crew) -> Result<()> {
+        for (i, sequence) in self.sequences.iter().enumerate() {
+            for value in crew
+                .ready
+                .values()
+                .filter_map(|ready| ready.extremes.get(i).cloned().flatten())
+            {
+                sequence.advance(&self.leader.control, &value).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ledger(&self, crew: &mut Crew) -> Result<()> {
+        self.advance_sequences(crew).await?;
+        // workers whose commit is still ahead, and all transactions so far
+        let mut waiting: Vec<u32> = crew.ready.keys().copied().collect();
+        let mut transactions: BTreeMap<u32, LedgerWorker> = BTreeMap::new();
+        for round in 0..=REPAIRS {
+            for number in &waiting {
+                transactions.insert(*number, ledger_worker(crew, *number)?);
+            }
+            self.write_intent(&transactions).await?;
+            let orders = waiting
+                .iter()
+                .map(|number| (*number, Order::Commit(Vec::new())))
+                .collect();
+            let mut failed = Vec::new();
+            for (number, outcome) in crew.order(orders).await {
+                let Err(error) = outcome else { continue };
+                if self.has_committed(&transactions[&number], &error).await? {
+                    continue;
+                }
+                transactions.remove(&number);
+                failed.push((number, error));
+            }
+            if failed.is_empty() {
+                return self.decide().await;
+            }
+            let root = &failed[0].1;
+            let hopeless = round == REPAIRS || root.kind() != Kind::Connection;
+            if transactions.is_empty() || hopeless {
+                return Err(self.take_back(&transactions, failed).await);
+            }
+            self.telemetry.event(format!(
+                "{} of the workers' commits failed ({}); their chunks are copied again",
+                failed.len(),
+                root.message()
+            ));
+            waiting = self.repair(crew, &failed).await?;
+        }
+        Err(Error::internal("the rounds of repair have no end"))
+    }
+
+    async fn write_intent(&self, transactions: &BTreeMap<u32, LedgerWorker>) -> Result<()> {
+        let workers: Vec<LedgerWorker> = transactions.values().cloned().collect();
+        let details = Details {
+            workers: &workers,
+            ..Details::default()
+        };
+        let row = ledger_sql(&self.head, RunState::Committing, &details);
+        self.leader
+            .control
+            .execute(&row, "writing the ledger row")
+            .await
+    }
+
+    /// What became of a commit that failed; only a lost connection leaves a doubt.
+    async fn has_committed(&self, transaction: &LedgerWorker, error: &Error) -> Result<bool> {
+        if error.commit_state() != CommitState::AfterCommitUnknown {
+            return Ok(false);
+        }
+        let backend = backend::Identity {
+            pid: transaction.pid,
+            started: transaction.backend_start.clone(),
+        };
+        backend::await_gone(&self.leader.server, &[backend]).await?;
+        Ok(self
+            .leader
+            .transaction_status(&transaction.xid)
+            .await?
+            .as_deref()
+            == Some("committed"))
+    }
+
+    /// New workers copy the failed ones' units again, under the same snapshot.
+    async fn repair(&self, crew: &mut Crew, failed: &[(u32, Error)]) -> Result<Vec<u32>> {
+        for (number, _) in failed {
+            crew.shared().queue.requeue(*number);
+            for shard in self
+                .telemetry
+                .shards()
+                .iter()
+                .filter(|shard| shard.worker == *number)
+            {
+                shard.reset();
+            }
+            crew.ready.remove(number);
+        }
+        let number = crew.next_number();
+        crew.hire(number)?;
+        let shared = Arc::clone(crew.shared());
+        crew.until_one_ready(number, &shared.cancel).await?;
+        Ok(vec![number])
+    }
+
+    /// The run cannot be completed: the commits that happened are taken back.
+    async fn take_back(
+        &self,
+        transactions: &BTreeMap<u32, LedgerWorker>,
+        failed: Vec<(u32, Error)>,
+    ) -> Error {
+        let Some((_, root)) = failed.into_iter().next() else {
+            return Error::internal("nothing failed");
+        };
+        let committed: Vec<&LedgerWorker> = transactions.values().collect();
+        let undone = if committed.is_empty() {
+            self.leader
+                .control
+                .execute(&state::delete_run(&self.head.run), "forgetting the run")
+                .await
+        } else {
+            recovery::undo(&self.leader.control, &self.head.run, &committed).await
+        };
+        match undone {
+            Ok(()) => root,
+            Err(error) => error
+                .at_commit_state(CommitState::AfterCommitConfirmed)
+                .context(format!(
+                    "{}, and what other workers had committed could not be undone",
+                    root.message()
+                )),
+        }
+    }
+}
+
+fn commit_all(crew: &Crew, statements: Vec<String>) -> BTreeMap<u32, Order> {
+    crew.ready
+        .keys()
+        .map(|number| (*number, Order::Commit(statements.clone())))
+        .collect()
+}
+
+fn first_error(answers: BTreeMap<u32, Result<()>>) -> Result<()> {
+    answers.into_values().collect()
+}
+
+fn ledger_worker(crew: &Crew, number: u32) -> Result<LedgerWorker> {
+    let ready = crew
+        .ready
+        .get(&number)
+        .ok_or_else(|| Error::internal("a worker is not ready"))?;
+    let (Some(xid), Some(backend)) = (&ready.xid, &ready.backend) else {
+        return Err(Error::internal("a worker has no transaction"));
+    };
+    Ok(LedgerWorker {
+        xid: xid.clone(),
+        pid: backend.pid,
+        backend_start: backend.started.clone(),
+        rows: ready
+            .rows
+            .iter()
+            .map(|(name, rows)| (recovery::ledger_name(name), *rows))
+            .collect(),
+    })
+}

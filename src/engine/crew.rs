@@ -1,0 +1,297 @@
+//! The workers of one attempt, as the leader commands them.
+//!
+//! The first error is the root cause: it stops the others, and what they say about being stopped
+//! is not heard. No attempt ends before every thread of it has ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use super::backend;
+use super::leader::{Blocked, Leader};
+use super::snapshot::Snapshot;
+use super::worker::{Measured, Order, Ready, Report, Shared, Worker};
+use crate::error::{Error, Kind, Result};
+use crate::telemetry::histogram::Histograms;
+
+/// How often the destination is asked whether workers block each other; twice in a row is proof.
+const WATCH_EVERY: Duration = Duration::from_millis(400);
+/// How long a blocked worker may take to say where it stood.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The workers of one attempt.
+pub struct Crew {
+    shared: Arc<Shared>,
+    workers: BTreeMap<u32, Worker>,
+    sender: UnboundedSender<(u32, Report)>,
+    reports: UnboundedReceiver<(u32, Report)>,
+    /// Every destination backend that worked for the attempt, lost ones included.
+    pub backends: Vec<backend::Identity>,
+    current: BTreeMap<u32, backend::Identity>,
+    /// What each ready worker has said.
+    pub ready: BTreeMap<u32, Ready>,
+}
+
+impl Crew {
+    /// Starts as many workers as the plan keeps busy.
+    pub fn start(shared: Arc<Shared>) -> Result<Self> {
+        let (sender, reports) = unbounded_channel();
+        let count = shared.plan.workers;
+        let mut crew = Self {
+            shared,
+            workers: BTreeMap::new(),
+            sender,
+            reports,
+            backends: Vec::new(),
+            current: BTreeMap::new(),
+            ready: BTreeMap::new(),
+        };
+        for number in 0..count {
+            crew.hire(number)?;
+        }
+        Ok(crew)
+    }
+
+    /// Starts one worker more.
+    pub fn hire(&mut self, number: u32) -> Result<()> {
+        let worker = Worker::start(number, &self.shared, self.sender.clone())?;
+        self.workers.insert(number, worker);
+        Ok(())
+    }
+
+    /// What the workers share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The number after the last worker's.
+    #[must_use]
+    pub fn next_number(&self) -> u32 {
+        self.workers.keys().next_back().map_or(0, |last| last + 1)
+    }
+
+    /// Waits until every worker has loaded its share.
+    ///
+    /// # Errors
+    /// The root cause: of the first worker that failed, or of what all depend on. The caller then
+    /// disbands the crew.
+    pub async fn until_ready(
+        &mut self,
+        mut snapshot: Option<&mut Snapshot>,
+        leader: Option<&Leader>,
+        cancel: &CancellationToken,
+    ) -> Result<()> {
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        let mut seen: Vec<Blocked> = Vec::new();
+        while self.ready.len() < self.workers.len() {
+            let snapshot_lost = async {
+                match &mut snapshot {
+                    Some(snapshot) => snapshot.lost().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(interrupted()),
+                report = self.reports.recv() => self.hear(report)?,
+                error = snapshot_lost => return Err(self.prefer_reported(error).await),
+                _ = watch.tick() => {
+                    let Some(leader) = leader else { continue };
+                    let now = leader.blocked(&self.current).await?;
+                    if let Some(blocked) = now.iter().find(|blocked| seen.contains(blocked)) {
+                        return Err(self.explain(blocked, leader).await);
+                    }
+                    if leader.decision.is_closed() {
+                        return Err(Error::new(Kind::Connection, format!("the leader's session on {} was lost", leader.server)));
+                    }
+                    seen = now;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until one worker, hired later, has loaded what is left.
+    pub async fn until_one_ready(&mut self, number: u32, cancel: &CancellationToken) -> Result<()> {
+        while !self.ready.contains_key(&number) {
+            tokio::select! {
+                () = cancel.cancelled() => return Err(interrupted()),
+                report = self.reports.recv() => self.hear(report)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, report: Option<(u32, Report)>) -> Result<()> {
+        match report {
+            None => Err(Error::internal("every worker is gone without a word")),
+            Some((number, Report::Writing(identity))) => {
+                self.backends.push(identity.clone());
+                self.current.insert(number, identity);
+                Ok(())
+            }
+            Some((number, Report::Ready(ready))) => {
+                self.ready.insert(number, *ready);
+                Ok(())
+            }
+            Some((_, Report::Failed(error))) => Err(error),
+            Some((number, Report::Prepared | Report::Committed)) => Err(Error::internal(format!(
+                "worker {number} acted without an order"
+            ))),
+        }
+    }
+
+    /// When a server goes away, a worker may know better why.
+    async fn prefer_reported(&mut self, error: Error) -> Error {
+        let heard = tokio::time::timeout(Duration::from_millis(200), async {
+            loop {
+                if let Some((_, Report::Failed(reported))) = self.reports.recv().await {
+                    return reported;
+                }
+            }
+        });
+        match heard.await {
+            Ok(reported) if reported.sqlstate().is_some() => reported,
+            _ => error,
+        }
+    }
+
+    /// Names both workers and the key they met on: a cancelled COPY says where it stood.
+    async fn explain(&mut self, blocked: &Blocked, leader: &Leader) -> Error {
+        let number_of = |pid: i32| {
+            self.current
+                .iter()
+                .find(|(_, i)| i.pid == pid)
+                .map(|(n, _)| *n)
+        };
+        let Some(waiting) = number_of(blocked.waiting) else {
+            return Error::internal("a backend that nobody knows is blocked");
+        };
+        if !blocked.sibling {
+            return Error::new(
+                Kind::Lock,
+                format!(
+                    "worker {waiting} waits for another session (pid {}), which itself waits for this run: {}",
+                    blocked.holder, blocked.query
+                ),
+            )
+            .remedy("somebody changes the target table (ALTER, TRUNCATE, VACUUM FULL, ...); run again when that is done");
+        }
+        let holder = number_of(blocked.holder)
+            .map_or("another worker".to_owned(), |n| format!("worker {n}"));
+        let words = if leader.cancel_backend(blocked.waiting).await.is_ok() {
+            tokio::time::timeout(LAST_WORDS, self.last_words(waiting))
+                .await
+                .ok()
+                .flatten()
+        } else {
+            None
+        };
+        let at = words
+            .as_ref()
+            .and_then(|error| error.server()?.context.clone())
+            .map_or_else(String::new, |context| {
+                format!(" ({})", context.lines().collect::<Vec<_>>().join("; "))
+            });
+        Error::new(
+            Kind::SiblingBlocked,
+            format!("worker {waiting} waited for {holder} of the same run{at}: they met on a key"),
+        )
+        .remedy("use resources.parallelism: 1, or drop the trigger or constraint that makes rows of one table depend on each other")
+    }
+
+    async fn last_words(&mut self, number: u32) -> Option<Error> {
+        while let Some((who, report)) = self.reports.recv().await {
+            if let Report::Failed(error) = report
+                && who == number
+            {
+                return Some(error);
+            }
+        }
+        None
+    }
+
+    /// Gives each of these workers its order and waits for every answer.
+    pub async fn order(&mut self, orders: BTreeMap<u32, Order>) -> BTreeMap<u32, Result<()>> {
+        let mut answers = BTreeMap::new();
+        let expected = orders.len();
+        for (number, order) in orders {
+            match self.workers.get(&number) {
+                Some(worker) => worker.order(order),
+                None => {
+                    answers.insert(
+                        number,
+                        Err(Error::internal(format!("there is no worker {number}"))),
+                    );
+                }
+            }
+        }
+        while answers.len() < expected {
+            match self.reports.recv().await {
+                None => break,
+                Some((number, Report::Prepared | Report::Committed)) => {
+                    answers.insert(number, Ok(()));
+                }
+                Some((number, Report::Failed(error))) => {
+                    answers.insert(number, Err(error));
+                }
+                Some((number, other)) => {
+                    answers.insert(
+                        number,
+                        Err(Error::internal(format!(
+                            "worker {number} answered {other:?}"
+                        ))),
+                    );
+                }
+            }
+        }
+        answers
+    }
+
+    /// Lets workers that write nothing go.
+    pub async fn release(&mut self) -> Result<()> {
+        let orders = self
+            .ready
+            .keys()
+            .map(|number| (*number, Order::Commit(Vec::new())))
+            .collect();
+        self.order(orders).await.into_values().collect()
+    }
+
+    /// What every ready worker measured.
+    #[must_use]
+    pub fn measured(&self) -> Vec<Measured> {
+        self.ready
+            .values()
+            .map(|ready| ready.measured.clone())
+            .collect()
+    }
+
+    /// The latencies of all workers together.
+    pub fn histograms(&self) -> Result<Histograms> {
+        let mut all = Histograms::default();
+        for ready in self.ready.values() {
+            all.merge(&ready.measured.histograms)?;
+        }
+        Ok(all)
+    }
+
+    /// Stops every worker, at the server too, and waits until all threads have ended.
+    pub async fn disband(self) -> Vec<backend::Identity> {
+        self.shared.cancel.cancel();
+        for (_, worker) in self.workers {
+            worker.ended().await;
+        }
+        self.backends
+    }
+}
+
+/// The error of a run that the user stopped.
+#[must_use]
+pub fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted; nothing was committed")
+}

@@ -1,0 +1,254 @@
+//! The leader's two sessions on the destination.
+//!
+//! `decision` is one transaction from beginning to end: it holds an advisory lock that says the
+//! run is alive, holds the targets so that no ALTER changes them, and its COMMIT is the decision
+//! of the commit forms that need one. `control` does what must commit on its own: hidden tables,
+//! ledger rows, prepared transactions, looking after the workers.
+
+use std::collections::BTreeMap;
+
+use super::blueprint::Blueprint;
+use super::state::{self, Details, LedgerRow, RunId, RunState};
+use super::{backend, settings};
+use crate::error::{Error, Kind, Result};
+use crate::postgres::catalog::{self, Name};
+use crate::postgres::{Server, Session};
+
+/// The oldest server we write to.
+const OLDEST_VERSION: u32 = 140_000;
+
+/// The leader's end of a run at the destination.
+pub struct Leader {
+    /// The server.
+    pub server: Server,
+    /// Its version number.
+    pub version: u32,
+    /// Commits on its own.
+    pub control: Session,
+    /// One transaction, until the end.
+    pub decision: Session,
+    /// The backend of that transaction.
+    pub decision_backend: backend::Identity,
+}
+
+/// Two workers in each other's way, or an ALTER in everybody's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blocked {
+    /// The backend that waits.
+    pub waiting: i32,
+    /// The backend it waits for.
+    pub holder: i32,
+    /// Whether that is one of ours; else it is a stranger who waits for us.
+    pub sibling: bool,
+    /// What the stranger runs.
+    pub query: String,
+}
+
+impl Leader {
+    /// Connects, and begins the decision transaction.
+    pub async fn connect(server: &Server) -> Result<Self> {
+        let (control, decision) = tokio::try_join!(
+            server.connect("rb-bench control"),
+            server.connect("rb-bench leader")
+        )?;
+        let version = catalog::version(&control).await?;
+        if version < OLDEST_VERSION {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!(
+                    "{server} is PostgreSQL {}; this version of rb-bench writes to 14 or newer",
+                    version / 10_000
+                ),
+            ));
+        }
+        let begin = format!(
+            "{}; SET LOCAL lock_timeout = '{}'; SET LOCAL search_path = ''",
+            settings::begin_destination(version, true),
+            settings::LOCK_TIMEOUT
+        );
+        decision
+            .execute(&begin, "beginning the leader's transaction")
+            .await?;
+        let decision_backend = backend::identity(&decision).await?;
+        Ok(Self {
+            server: server.clone(),
+            version,
+            control,
+            decision,
+            decision_backend,
+        })
+    }
+
+    /// Takes the lock that says this run is alive.
+    ///
+    /// # Errors
+    /// `Kind::Lock` when another process runs it.
+    pub async fn claim(&self, run: &RunId) -> Result<()> {
+        let sql = format!(
+            "SELECT pg_catalog.pg_try_advisory_xact_lock({})",
+            run.lock_key()
+        );
+        if self
+            .decision
+            .value(&sql, "claiming the run")
+            .await?
+            .as_deref()
+            == Some("t")
+        {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Lock,
+            format!("run `{}` is under way in another process", run.as_str()),
+        )
+        .remedy("wait for it, or use another --run-id"))
+    }
+
+    /// The ledger's row of this run, where there is a ledger.
+    pub async fn ledger_row(&self, run: &RunId) -> Result<Option<LedgerRow>> {
+        if state::version(&self.control).await?.is_none() {
+            return Ok(None);
+        }
+        state::find(&self.control, run).await
+    }
+
+    /// Holds an existing target against ALTER, and sees that this role may INSERT into it.
+    pub async fn hold(&self, target: &Name) -> Result<()> {
+        // planning an INSERT takes its lock and checks its privilege, and fires no trigger
+        let sql = format!("EXPLAIN INSERT INTO {} DEFAULT VALUES", target.sql());
+        let outcome = self
+            .decision
+            .rows(&sql, &format!("locking target {target}"))
+            .await;
+        outcome.map(|_| ()).map_err(|error| match error.sqlstate() {
+            Some("42501") => error.remedy("GRANT INSERT on it to this role"),
+            Some("55P03") => error.remedy("somebody holds this table (an ALTER, a TRUNCATE, a LOCK); run again when that is done"),
+            _ => error,
+        })
+    }
+
+    /// Makes the hidden tables of new targets, and the ledger row that says whose they are.
+    pub async fn make_aside(
+        &self,
+        run: &RunId,
+        tables: &[(Name, &Blueprint)],
+        row: &str,
+    ) -> Result<()> {
+        let mut sql = vec!["BEGIN".to_owned(), row.to_owned()];
+        sql.extend(
+            tables
+                .iter()
+                .flat_map(|(hidden, blueprint)| blueprint.create(hidden)),
+        );
+        sql.push("COMMIT".to_owned());
+        let outcome = self
+            .control
+            .execute(
+                &sql.join("; "),
+                &format!("making the tables of run `{}`", run.as_str()),
+            )
+            .await;
+        if outcome.is_err() && !self.control.is_closed() {
+            self.control.execute("ROLLBACK", "rolling back").await?;
+        }
+        outcome
+    }
+
+    /// Which workers wait for each other, or for a stranger who waits for us.
+    pub async fn blocked(
+        &self,
+        backends: &BTreeMap<u32, backend::Identity>,
+    ) -> Result<Vec<Blocked>> {
+        if backends.is_empty() {
+            return Ok(Vec::new());
+        }
+        let workers: Vec<String> = backends
+            .values()
+            .map(|identity| identity.pid.to_string())
+            .collect();
+        let workers = workers.join(", ");
+        let leader = self.decision_backend.pid;
+        // extending a file is a lock too, and siblings pass it on within microseconds
+        let sql = format!(
+            "SELECT w.pid, b.holder, b.holder IN ({workers}) AS sibling, \
+                pg_catalog.pg_blocking_pids(b.holder) && ARRAY[{leader}, {workers}]::int4[] AS waits_for_us, \
+                coalesce((SELECT query FROM pg_catalog.pg_stat_activity WHERE pid = b.holder), '') AS query \
+             FROM pg_catalog.pg_stat_activity w, LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) b(holder) \
+             WHERE w.pid IN ({workers}) AND w.wait_event_type = 'Lock' AND w.wait_event <> 'extend'"
+        );
+        let rows = self
+            .control
+            .rows(&sql, "looking for blocked workers")
+            .await?;
+        let mut blocked: Vec<Blocked> = rows
+            .iter()
+            .filter_map(|row| {
+                let sibling = row.get("sibling") == Some("t");
+                (sibling || row.get("waits_for_us") == Some("t")).then(|| Blocked {
+                    waiting: row
+                        .get("pid")
+                        .and_then(|pid| pid.parse().ok())
+                        .unwrap_or_default(),
+                    holder: row
+                        .get("holder")
+                        .and_then(|pid| pid.parse().ok())
+                        .unwrap_or_default(),
+                    sibling,
+                    query: row.get("query").unwrap_or_default().to_owned(),
+                })
+            })
+            .collect();
+        blocked.sort();
+        Ok(blocked)
+    }
+
+    /// Cancels what a backend is doing.
+    pub async fn cancel_backend(&self, pid: i32) -> Result<()> {
+        let sql = format!("SELECT pg_catalog.pg_cancel_backend({pid})");
+        self.control
+            .execute(&sql, "cancelling a blocked worker")
+            .await
+    }
+
+    /// Whether a transaction has committed, by the server's own word.
+    pub async fn transaction_status(&self, xid: &str) -> Result<Option<String>> {
+        let sql = format!(
+            "SELECT pg_catalog.pg_xact_status({}::pg_catalog.xid8)",
+            crate::postgres::quote_literal(xid)
+        );
+        self.control
+            .value(&sql, "asking what became of a transaction")
+            .await
+    }
+
+    /// Ends the decision transaction without a decision, and closes both sessions.
+    pub async fn leave(self) {
+        tokio::join!(self.control.close(), self.decision.close());
+    }
+}
+
+/// The ledger row of a run in a state.
+#[must_use]
+pub fn ledger_sql(head: &LedgerHead, state: RunState, details: &Details<'_>) -> String {
+    state::write_run(
+        &head.run,
+        &head.pipeline,
+        &head.digest,
+        state,
+        head.form,
+        details,
+    )
+}
+
+/// The parts of a ledger row that stay the same.
+#[derive(Debug, Clone)]
+pub struct LedgerHead {
+    /// The run.
+    pub run: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The document's digest.
+    pub digest: String,
+    /// The commit form.
+    pub form: &'static str,
+}

@@ -1,0 +1,184 @@
+//! Whether what arrived is what left: by both servers' own count and sums, never by our counters.
+//!
+//! Per side, in SQL: the row count, and the sums over rows of `hashtextextended(row::text, 0)` and
+//! with seed 1, as numeric. Sums, never XOR, which cancels duplicates. The source is read under
+//! the run's own snapshot; columns in the target's order and types.
+
+use super::targets::{Matched, Target};
+use super::{StreamVerification, Sums};
+use crate::error::{Error, Kind, Result};
+use crate::postgres::catalog::Name;
+use crate::postgres::{Session, quote_ident, quote_literal};
+
+/// What was in a target before the run, where it was not empty.
+pub type Baseline = Option<Sums>;
+
+/// The columns that were copied, in the target's order, each as the target has it.
+fn expressions(one: &Matched, at_source: bool) -> String {
+    let cast = |name: &str| match &one.target {
+        Target::Existing(relation) if at_source => relation
+            .column(name)
+            .map_or_else(String::new, |column| format!("::{}", column.type_name)),
+        _ => String::new(),
+    };
+    let in_order: Vec<&String> = match &one.target {
+        Target::Existing(relation) => relation
+            .columns
+            .iter()
+            .map(|c| &c.name)
+            .filter(|name| one.fit.columns.contains(name))
+            .collect(),
+        _ => one.fit.columns.iter().collect(),
+    };
+    in_order
+        .into_iter()
+        .map(|name| {
+            format!(
+                "{}{} AS {}",
+                quote_ident(name),
+                cast(name),
+                quote_ident(name)
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn sums_sql(expressions: &str, from: &Name, less: &Baseline) -> String {
+    let minus = |value: &str| format!(" - {}::pg_catalog.numeric", quote_literal(value));
+    let (rows, sum0, sum1) = less.as_ref().map_or_else(Default::default, |less| {
+        (
+            format!(" - {}", less.rows),
+            minus(&less.sum0),
+            minus(&less.sum1),
+        )
+    });
+    let sum = |seed: u8, less: &str| {
+        format!(
+            "(coalesce(pg_catalog.sum(pg_catalog.hashtextextended(r::pg_catalog.text, {seed})::pg_catalog.numeric), 0){less})::pg_catalog.text"
+        )
+    };
+    format!(
+        "SELECT pg_catalog.count(*){rows}, {}, {} FROM (SELECT {expressions} FROM {}) r",
+        sum(0, &sum0),
+        sum(1, &sum1),
+        from.sql()
+    )
+}
+
+async fn sums(session: &Session, sql: &str, of: &Name) -> Result<Sums> {
+    let row = session.row(sql, &format!("summing {of}")).await?;
+    let text = |i: usize| row.get(i).unwrap_or_default().to_owned();
+    Ok(Sums {
+        rows: text(0).parse().unwrap_or(-1),
+        sum0: text(1),
+        sum1: text(2),
+    })
+}
+
+/// The source's sums of a stream, in the session's snapshot.
+pub async fn source_sums(session: &Session, one: &Matched) -> Result<Sums> {
+    sums(
+        session,
+        &sums_sql(&expressions(one, true), &one.source, &None),
+        &one.source,
+    )
+    .await
+}
+
+/// The target's sums of a stream, less what was there before.
+pub async fn target_sums(session: &Session, one: &Matched, before: &Baseline) -> Result<Sums> {
+    let target = one.target_name.as_ref().ok_or_else(|| {
+        Error::new(
+            Kind::Unsupported,
+            "dest-null keeps nothing that could be verified",
+        )
+    })?;
+    sums(
+        session,
+        &sums_sql(&expressions(one, false), target, before),
+        target,
+    )
+    .await
+}
+
+/// What is in the target now: nothing where it is missing or empty.
+pub async fn baseline(session: &Session, one: &Matched) -> Result<Baseline> {
+    let (Target::Existing(_), Some(target)) = (&one.target, &one.target_name) else {
+        return Ok(None);
+    };
+    let sql = format!("SELECT EXISTS (SELECT FROM {})", target.sql());
+    if session
+        .value(&sql, &format!("looking into {target}"))
+        .await?
+        .as_deref()
+        != Some("t")
+    {
+        return Ok(None);
+    }
+    target_sums(session, one, &None).await.map(Some)
+}
+
+/// The error of a run whose streams do not match, naming each.
+pub fn require_match(verifications: &[StreamVerification]) -> Result<()> {
+    let wrong: Vec<String> = verifications
+        .iter()
+        .filter(|v| !v.row_count_ok() || !v.checksum_ok())
+        .map(|v| {
+            let sums = if v.row_count_ok() {
+                ", and the contents differ"
+            } else {
+                ""
+            };
+            format!(
+                "{}: {} rows in the source, {} arrived{sums}",
+                v.stream, v.source.rows, v.destination.rows
+            )
+        })
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Verification, format!("verification failed: {}", wrong.join("; ")))
+        .remedy("another client that writes to the target meanwhile does this; if there was none, report it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(rows: i64, sum0: &str) -> Sums {
+        Sums {
+            rows,
+            sum0: sum0.into(),
+            sum1: "1".into(),
+        }
+    }
+
+    #[test]
+    fn a_difference_in_rows_or_contents_is_named() {
+        let one = |destination| StreamVerification {
+            stream: "public.t".into(),
+            source: sums(2, "7"),
+            destination,
+        };
+        assert!(require_match(&[one(sums(2, "7"))]).is_ok());
+        let rows = require_match(&[one(sums(3, "9"))]).unwrap_err();
+        assert!(
+            rows.message().contains("2 rows in the source, 3 arrived"),
+            "{rows}"
+        );
+        let contents = require_match(&[one(sums(2, "8"))]).unwrap_err();
+        assert!(contents.message().contains("contents differ"), "{contents}");
+    }
+
+    #[test]
+    fn what_was_there_before_is_taken_off() {
+        let sql = sums_sql("\"a\" AS \"a\"", &Name::new("s", "t"), &Some(sums(5, "12")));
+        assert!(
+            sql.starts_with("SELECT pg_catalog.count(*) - 5, (coalesce("),
+            "{sql}"
+        );
+        assert!(sql.contains("- '12'::pg_catalog.numeric"), "{sql}");
+    }
+}

@@ -2,30 +2,83 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod check;
 mod cluster;
+mod interrupt;
+mod progress;
+mod run;
 mod supervise;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
-use crate::error::{Error, Result};
+use crate::cli::{Cli, Command, Format};
+use crate::error::{Error, Kind, Result};
 
 /// Runs the command that was typed and returns its exit code.
 #[must_use]
 pub fn dispatch(cli: Cli) -> ExitCode {
+    log_to_stderr();
+    let json = wants_json(&cli);
     let outcome: Result<u8> = match cli.command {
         Some(Command::Cluster(args)) => cluster::run(args),
         Some(Command::Supervise(args)) => supervise::run(&args),
+        Some(Command::Run(args)) => in_runtime(run::run(args)),
+        Some(Command::Copy(args)) => in_runtime(run::copy(args)),
+        Some(Command::Check(args)) => in_runtime(check::run(args)),
         Some(Command::Profiles(_)) | None => Err(Error::internal("not connected yet")),
-        Some(Command::Run(_) | Command::Copy(_) | Command::Check(_)) => {
-            Err(Error::internal("not connected yet"))
-        }
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            if json {
+                // a reader that went away does not need to be told
+                let _ = print_line(&error.to_json().to_string());
+            }
             eprintln!("rb-bench: error: {error}");
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+fn wants_json(cli: &Cli) -> bool {
+    let format = match &cli.command {
+        None => cli.bench.format,
+        Some(Command::Run(args)) => args.options.format,
+        Some(Command::Copy(args)) => args.options.format,
+        Some(Command::Check(args)) => args.format,
+        Some(Command::Profiles(args)) => args.format,
+        Some(Command::Cluster(_) | Command::Supervise(_)) => Format::Text,
+    };
+    format == Format::Json
+}
+
+/// Log events go to stderr; RB_BENCH_LOG says which (`info`, `rb_bench=debug`).
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RB_BENCH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Runs an asynchronous command to its end.
+fn in_runtime(command: impl Future<Output = Result<u8>>) -> Result<u8> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(Kind::Io, format!("cannot start a runtime: {e}")))?
+        .block_on(command)
+}
+
+/// Prints a line on standard output. A reader that has gone away is no error of ours.
+fn print_line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome
+            .map_err(|e| Error::new(Kind::Io, format!("cannot write to standard output: {e}"))),
     }
 }

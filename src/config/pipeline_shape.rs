@@ -1,7 +1,7 @@
 //! The shape of a pipeline document: every key it may have, and what each holds.
 //!
-//! A key added to [`types`](super::types) is added here, or it is refused as unknown. Bounds that
-//! depend on meaning are not here but in [`validator`](super::validator).
+//! A key added to `types` is added here, or it is refused as unknown. Bounds that depend on meaning
+//! are not here but in [`validator`].
 
 use std::ops::RangeInclusive;
 
@@ -73,7 +73,10 @@ fn source() -> Shape {
                 ],
             ),
         ],
-        beside: vec![Field::required("streams", Shape::nonempty_list(stream))],
+        beside: vec![
+            Field::required("streams", Shape::nonempty_list(stream)),
+            Field::optional("exclude", Shape::list(Shape::Text)),
+        ],
     }
 }
 

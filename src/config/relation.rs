@@ -7,6 +7,9 @@
 /// The most bytes of a Postgres identifier; the server cuts off the rest.
 pub const MAX_IDENTIFIER_BYTES: usize = 63;
 
+/// As a destination's schema: each stream keeps its own.
+pub const SAME_SCHEMA: &str = "*";
+
 /// A schema, where one is named, and a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RelationName {
@@ -85,7 +88,7 @@ fn quoted_part(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Whether a stream's name is a pattern (`*` any characters, `?` one).
+/// Whether a stream's name or schema is a pattern (`*` any characters, `?` one).
 #[must_use]
 pub fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])

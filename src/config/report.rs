@@ -59,7 +59,7 @@ impl<'d> Checked<'d> {
     }
 
     /// Adds a problem with the value at `path`; `message` says what is wrong and what is accepted.
-    /// Nothing is added if that value was refused already.
+    /// Nothing is added if the shape check refused that value, for then only a placeholder was judged.
     pub fn refuse(&mut self, path: &str, message: impl Into<String>) {
         self.refuse_unless(path, &[], message);
     }

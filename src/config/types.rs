@@ -37,6 +37,9 @@ pub struct Source {
     pub connector: SourceConnector,
     /// What is read; at least one.
     pub streams: Vec<Stream>,
+    /// Relations that patterns leave out: `name` or `schema.name`, with `*` and `?`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 /// The connectors that rows can come from.
@@ -75,7 +78,8 @@ pub struct Endpoint {
     /// `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`, as libpq has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sslmode: Option<String>,
-    /// Schema of streams (source) or targets (destination) that name none.
+    /// Schema of streams (source) or targets (destination) that name none; a pattern in a source
+    /// stands for several, `*` in a destination for each stream's own.
     #[serde(default = "default_schema")]
     pub schema: String,
 }
@@ -105,11 +109,11 @@ fn default_row_bytes() -> u32 {
 }
 
 /// One relation to copy, or a pattern that names several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
     /// Relation name, exact, or a pattern with `*` and `?`.
     pub name: String,
-    /// Schema, when another than the source's.
+    /// Schema, when another than the source's; it may be a pattern too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Table name in the destination, `table` or `schema.table`; the stream's name when omitted.

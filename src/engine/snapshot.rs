@@ -191,7 +191,8 @@ async fn expand(
             }
             continue;
         }
-        let matching = catalog::matching(session, schema, &stream.name).await?;
+        let mut matching = catalog::matching(session, schema, &stream.name).await?;
+        matching.retain(|name| !excluded(&pipeline.source.exclude, name));
         if matching.is_empty() {
             return Err(Error::new(
                 Kind::NotFound,
@@ -209,8 +210,68 @@ async fn expand(
     Ok(names)
 }
 
+/// Whether one of these patterns (`name` or `schema.name`) leaves this relation out.
+fn excluded(patterns: &[String], name: &Name) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| match pattern.split_once('.') {
+            Some((schema, relation)) => {
+                matches(schema, &name.schema) && matches(relation, &name.relation)
+            }
+            None => matches(pattern, &name.relation),
+        })
+}
+
+/// Whether a text is what a pattern with `*` and `?` stands for.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut characters = pattern.chars();
+    match characters.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = characters.as_str();
+            text.char_indices()
+                .map(|(i, _)| i)
+                .chain([text.len()])
+                .any(|i| matches(rest, &text[i..]))
+        }
+        Some(wanted) => {
+            let mut text = text.chars();
+            text.next().is_some_and(|c| wanted == '?' || wanted == c)
+                && matches(characters.as_str(), text.as_str())
+        }
+    }
+}
+
 /// Whether a name stands for several.
 #[must_use]
 pub fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_a_shells_do() {
+        for (pattern, text, yes) in [
+            ("*", "", true),
+            ("order_*", "order_items", true),
+            ("order_*", "orders", false),
+            ("?rder*s", "orders", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("é?", "éa", true),
+        ] {
+            assert_eq!(matches(pattern, text), yes, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn an_exclusion_without_a_schema_holds_in_every_schema() {
+        let name = Name::new("sales", "tmp_1");
+        assert!(excluded(&["tmp_*".into()], &name));
+        assert!(excluded(&["sales.tmp_*".into()], &name));
+        assert!(!excluded(&["public.tmp_*".into()], &name));
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{judge_columns, judge_identifier, word};
-use crate::config::relation::{RelationName, is_pattern};
+use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
 use crate::config::report::Checked;
 use crate::config::types::{
     DestinationConnector, Pipeline, SourceConnector, Stream, SyncMode, WriteMode,
@@ -18,7 +18,7 @@ pub(super) fn judge_streams(pipeline: &Pipeline, report: &mut Checked<'_>) {
     }
     for (n, stream) in streams.iter().enumerate() {
         let path = format!("source.streams.{n}");
-        judge_stream(stream, &path, report);
+        judge_stream(stream, source_schema(pipeline), &path, report);
         judge_modes(stream, pipeline, &path, report);
         if let SourceConnector::Generate(_) = pipeline.source.connector {
             judge_generated_stream(stream, &path, report);
@@ -27,19 +27,33 @@ pub(super) fn judge_streams(pipeline: &Pipeline, report: &mut Checked<'_>) {
     refuse_duplicates(pipeline, report);
 }
 
-fn judge_stream(stream: &Stream, path: &str, report: &mut Checked<'_>) {
+/// The schema of streams that name none.
+fn source_schema(pipeline: &Pipeline) -> &str {
+    match &pipeline.source.connector {
+        SourceConnector::Postgres(endpoint) => &endpoint.schema,
+        SourceConnector::Generate(_) => "",
+    }
+}
+
+/// Whether a stream may stand for several relations.
+fn names_several(stream: &Stream, schema: &str) -> bool {
+    is_pattern(&stream.name) || is_pattern(stream.schema.as_deref().unwrap_or(schema))
+}
+
+fn judge_stream(stream: &Stream, schema: &str, path: &str, report: &mut Checked<'_>) {
     let name = format!("{path}.name");
-    if is_pattern(&stream.name) {
+    if names_several(stream, schema) {
         let target = format!("{path}.target");
         if stream.target.is_some() {
             let shown = report.shown(&name, &stream.name);
             report.refuse_unless(
                 &target,
-                &[&name],
+                &[&name, "source.config.schema"],
                 format!("a target for a pattern ({shown}), which may name several tables; accepted: a target for one table"),
             );
         }
-    } else {
+    }
+    if !is_pattern(&stream.name) {
         judge_identifier(&stream.name, &name, report);
     }
     if let Some(schema) = &stream.schema {
@@ -167,10 +181,7 @@ fn judge_generated_stream(stream: &Stream, path: &str, report: &mut Checked<'_>)
 
 /// No stream twice, and no table of the destination for two streams.
 fn refuse_duplicates(pipeline: &Pipeline, report: &mut Checked<'_>) {
-    let source_schema = match &pipeline.source.connector {
-        SourceConnector::Postgres(endpoint) => endpoint.schema.as_str(),
-        SourceConnector::Generate(_) => "",
-    };
+    let source_schema = source_schema(pipeline);
     let target_schema = match &pipeline.destination.connector {
         DestinationConnector::Postgres(destination) => Some(destination.endpoint.schema.as_str()),
         DestinationConnector::Null => None,
@@ -194,7 +205,8 @@ fn refuse_duplicates(pipeline: &Pipeline, report: &mut Checked<'_>) {
             );
             continue;
         }
-        let Some(target_schema) = target_schema.filter(|_| !is_pattern(&stream.name)) else {
+        let Some(target_schema) = target_schema.filter(|_| !names_several(stream, source_schema))
+        else {
             continue;
         };
         let (path, name) = match &stream.target {
@@ -210,7 +222,10 @@ fn refuse_duplicates(pipeline: &Pipeline, report: &mut Checked<'_>) {
                 },
             ),
         };
-        let schema = name.schema.unwrap_or_else(|| target_schema.to_owned());
+        let schema = name.schema.unwrap_or_else(|| match target_schema {
+            SAME_SCHEMA => schema.to_owned(),
+            other => other.to_owned(),
+        });
         if let Some(first) = targets.insert((schema, name.table), n) {
             let shown = report.shown(&path, &stream.name);
             let first = listed(first, report);
@@ -230,3 +245,6 @@ fn listed(n: usize, report: &Checked<'_>) -> String {
         None => format!("as number {n}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@ use crate::error::{Kind, Result};
 
 use super::validate;
 
-const HEAD: &str = "version: \"1.0\"\npipeline: orders\n";
-const SOURCE: &str =
+pub(super) const HEAD: &str = "version: \"1.0\"\npipeline: orders\n";
+pub(super) const SOURCE: &str =
     "source:\n  use: source-postgres\n  config: { url: \"postgres://app@db1/shop\" }\n";
-const STREAMS: &str = "  streams: [{ name: orders }]\n";
-const DESTINATION: &str =
+pub(super) const STREAMS: &str = "  streams: [{ name: orders }]\n";
+pub(super) const DESTINATION: &str =
     "destination:\n  use: dest-postgres\n  config: { url: \"postgres://app@db2/shop\" }\n";
 
 /// A document whose resources are these lines (indented by two), the first on line 11.
@@ -18,25 +18,25 @@ fn with_resources(lines: &str) -> Result<Pipeline> {
     ))
 }
 
-fn with_streams(streams: &str) -> Result<Pipeline> {
+pub(super) fn with_streams(streams: &str) -> Result<Pipeline> {
     parse(&format!(
         "{HEAD}{SOURCE}  streams: {streams}\n{DESTINATION}"
     ))
 }
 
 /// The first stream has these keys, the destination these lines.
-fn with_modes(stream: &str, destination: &str) -> Result<Pipeline> {
+pub(super) fn with_modes(stream: &str, destination: &str) -> Result<Pipeline> {
     parse(&format!(
         "{HEAD}{SOURCE}  streams: [{{ name: orders, {stream} }}]\n{DESTINATION}{destination}"
     ))
 }
 
-fn parse(text: &str) -> Result<Pipeline> {
+pub(super) fn parse(text: &str) -> Result<Pipeline> {
     parse_pipeline(text, "orders.yaml", &|_| None)
 }
 
 /// The messages of a refused document, without the last line.
-fn problems(result: Result<Pipeline>) -> Vec<String> {
+pub(super) fn problems(result: Result<Pipeline>) -> Vec<String> {
     let error = result.expect_err("the document is wrong");
     assert_eq!(error.kind(), Kind::Config);
     let mut lines: Vec<String> = error.message().lines().map(ToOwned::to_owned).collect();
@@ -46,7 +46,7 @@ fn problems(result: Result<Pipeline>) -> Vec<String> {
 
 /// Asserts that there is one problem and that it starts so.
 #[track_caller]
-fn assert_only(result: Result<Pipeline>, start: &str) {
+pub(super) fn assert_only(result: Result<Pipeline>, start: &str) {
     let problems = problems(result);
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert!(problems[0].starts_with(start), "{}", problems[0]);
@@ -225,46 +225,6 @@ fn the_version_is_one_point_zero_quoted_or_not() {
 }
 
 #[test]
-fn mode_pairs_other_than_the_listed_are_refused_naming_what_goes() {
-    let key = "  primary_key: [id]\n  write_mode:";
-    for (stream, mode, pair_is_wrong) in [
-        ("sync_mode: full_refresh", "replace", None),
-        ("sync_mode: full_refresh", "upsert", None),
-        ("sync_mode: incremental, cursor_field: at", "append", None),
-        ("sync_mode: incremental, cursor_field: at", "upsert", None),
-        (
-            "sync_mode: incremental, cursor_field: at",
-            "replace",
-            Some(
-                "incremental does not go with write_mode replace; accepted with incremental: append, upsert",
-            ),
-        ),
-        ("sync_mode: cdc", "append", None),
-        ("sync_mode: cdc", "upsert", None),
-        (
-            "sync_mode: cdc",
-            "replace",
-            Some("cdc does not go with write_mode replace; accepted with cdc: upsert, append"),
-        ),
-    ] {
-        let found: Vec<_> = problems(with_modes(stream, &format!("{key} {mode}\n")))
-            .into_iter()
-            .filter(|problem| !problem.contains("not in this version"))
-            .collect();
-        match pair_is_wrong {
-            None => assert!(found.is_empty(), "{found:#?}"),
-            Some(wrong) => assert_eq!(
-                found,
-                [format!(
-                    "orders.yaml:6:40: source.streams.0.sync_mode: {wrong}"
-                )]
-            ),
-        }
-    }
-    assert!(with_modes("sync_mode: full_refresh", &format!("{key} append\n")).is_ok());
-}
-
-#[test]
 fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
     let transforms =
         "transforms:\n  - use: transform-sql\n    config: { query: \"SELECT * FROM input\" }\n";
@@ -280,125 +240,6 @@ fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
         with_modes("schema: a", "  write_mode: replace\n"),
         "orders.yaml:10:15: destination.write_mode: not in this version of rb-bench (`replace`); accepted: append",
     );
-}
-
-#[test]
-fn cursors_belong_to_incremental_streams_and_keys_to_upserts() {
-    let real = |stream: &str, destination: &str| -> Vec<String> {
-        problems(with_modes(stream, destination))
-            .into_iter()
-            .filter(|problem| !problem.contains("not in this version"))
-            .collect()
-    };
-    let upsert = "  write_mode: upsert\n  primary_key: [id]\n";
-    for (stream, destination, wrong) in [
-        (
-            "sync_mode: incremental",
-            "",
-            "source.streams.0.cursor_field: the key is missing",
-        ),
-        (
-            "cursor_field: at",
-            "",
-            "source.streams.0.cursor_field: a cursor without meaning for full_refresh",
-        ),
-        (
-            "sync_mode: cdc, cursor_field: at",
-            "",
-            "source.streams.0.cursor_field: a cursor without meaning for cdc",
-        ),
-        (
-            "sync_mode: incremental, cursor_field: at, cursor_lag: 1 hour",
-            "",
-            "source.streams.0.cursor_lag: a cursor lag without meaning for incremental with append",
-        ),
-        (
-            "sync_mode: incremental, cursor_field: at, cursor_lag: \"\"",
-            upsert,
-            "source.streams.0.cursor_lag: an empty text",
-        ),
-        (
-            "schema: a",
-            "  write_mode: upsert\n",
-            "destination.primary_key: no key columns",
-        ),
-        (
-            "schema: a",
-            "  write_mode: upsert\n  primary_key: [id, id]\n",
-            "destination.primary_key.1: the column is listed twice (`id`)",
-        ),
-    ] {
-        let found = real(stream, destination);
-        assert_eq!(found.len(), 1, "{found:#?}");
-        assert!(found[0].contains(&format!(": {wrong}")), "{}", found[0]);
-    }
-    let lag = "sync_mode: incremental, cursor_field: at, cursor_lag: 1 hour";
-    assert!(real(lag, upsert).is_empty());
-}
-
-#[test]
-fn streams_and_their_targets_are_named_once() {
-    let long = "x".repeat(64);
-    for (streams, wrong) in [
-        ("[]", "6:12: source.streams: an empty list"),
-        (
-            "[{ name: a }, { name: a }]",
-            "6:34: source.streams.1.name: the stream is listed twice (`a`), first in line 6",
-        ),
-        (
-            "[{ name: a }, { name: b, target: a }]",
-            "6:45: source.streams.1.target: two streams for one table of the destination (`a`), the other in line 6",
-        ),
-        (
-            "[{ name: a }, { name: a, schema: s }]",
-            "6:34: source.streams.1.name: two streams for one table",
-        ),
-        (
-            "[{ name: a }, { name: b, target: public.a }]",
-            "6:45: source.streams.1.target: two streams for one table",
-        ),
-        (
-            "[{ name: a, target: x.y.z }]",
-            "6:32: source.streams.0.target: a name of 3 parts",
-        ),
-        (
-            "[{ name: \"a_*\", target: x }]",
-            "6:36: source.streams.0.target: a target for a pattern (`a_*`)",
-        ),
-        (
-            "[{ name: \"\" }]",
-            "6:21: source.streams.0.name: an empty name",
-        ),
-        (
-            "[{ name: a, columns: [] }]",
-            "6:33: source.streams.0.columns: an empty list",
-        ),
-        (
-            "[{ name: a, columns: [b, b] }]",
-            "6:37: source.streams.0.columns.1: the column is listed twice (`b`)",
-        ),
-        (
-            "[{ name: a, columns: b }]",
-            "6:33: source.streams.0.columns: not a list (`b`)",
-        ),
-        (
-            &format!("[{{ name: {long} }}]"),
-            "6:21: source.streams.0.name: a name of 64 bytes",
-        ),
-        (
-            "[{ schema: a }]",
-            "6:13: source.streams.0.name: the key is missing",
-        ),
-    ] {
-        assert_only(with_streams(streams), &format!("orders.yaml:{wrong}"));
-    }
-    for streams in [
-        "[{ name: a, schema: s }, { name: a, target: b }]",
-        "[{ name: \"a_*\" }, { name: a_b }]",
-        "[{ name: 2024 }]",
-    ] {
-        assert!(with_streams(streams).is_ok(), "{streams}");
-    }
 }
 
 #[test]
@@ -517,24 +358,5 @@ fn generated_rows_and_dropped_rows_have_their_own_rules() {
     assert_only(
         null,
         "orders.yaml:9:13: destination.config.url: unknown key; no keys are accepted here",
-    );
-}
-
-#[test]
-fn what_is_wrong_in_one_place_is_not_told_again_in_another() {
-    // A misspelt sync_mode leaves the cursor unjudged; a wrong `use` leaves `config` unjudged.
-    assert_only(
-        with_modes("sync_mode: incrementl, cursor_field: at", ""),
-        "orders.yaml:6:40: source.streams.0.sync_mode: unknown word (`incrementl`); did you mean incremental?",
-    );
-    assert_only(
-        with_modes("sync_mod: incremental, cursor_field: at", ""),
-        "orders.yaml:6:29: source.streams.0.sync_mod: unknown key; did you mean source.streams.0.sync_mode?",
-    );
-    assert_only(
-        parse(&format!(
-            "{HEAD}source:\n  use: source-postgrs\n  config: {{ rows: 1 }}\n{STREAMS}{DESTINATION}"
-        )),
-        "orders.yaml:4:8: source.use: unknown word (`source-postgrs`); did you mean source-postgres?",
     );
 }

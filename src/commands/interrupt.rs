@@ -1,0 +1,32 @@
+//! Ctrl-C and SIGTERM: the first one cancels in good order, a second one leaves at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Kind, Result};
+
+/// The exit code of an interrupted command: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// A token that the first signal cancels.
+pub(super) fn token() -> Result<CancellationToken> {
+    let cannot = |e| Error::new(Kind::Io, format!("cannot listen for signals: {e}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if cancelled.is_cancelled() {
+                std::process::exit(INTERRUPTED);
+            }
+            eprintln!("rb-bench: stopping; once more to leave at once");
+            cancelled.cancel();
+        }
+    });
+    Ok(token)
+}

@@ -153,6 +153,7 @@ impl Error {
     }
 
     /// A failed file operation, with the path it concerned.
+    #[must_use]
     pub fn file(doing: &str, path: &std::path::Path, cause: std::io::Error) -> Self {
         let kind = match cause.kind() {
             std::io::ErrorKind::NotFound => Kind::NotFound,

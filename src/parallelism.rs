@@ -73,11 +73,10 @@ pub struct ParallelismFields {
 pub fn resolve(inputs: Inputs) -> Resolved {
     let cap = inputs.available_cores.clamp(1, MAX_AUTO_CAP);
     let eligible = inputs.eligible_streams;
-    let per_stream_target = if eligible == 0 {
-        1
-    } else {
-        (cap / eligible).clamp(1, MAX_SHARD_DEPTH)
-    };
+    let per_stream_target = cap
+        .checked_div(eligible)
+        .unwrap_or(1)
+        .clamp(1, MAX_SHARD_DEPTH);
     let effective = match inputs.configured {
         PipelineParallelism::Manual(n) => n.max(1),
         PipelineParallelism::Auto => {

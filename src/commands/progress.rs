@@ -42,9 +42,9 @@ impl Progress {
                 tick.tick().await;
                 for event in telemetry.take_events() {
                     if terminal {
-                        shown.println(&event.text)
+                        shown.println(&event.text);
                     } else {
-                        eprintln!("rb-bench: {}", event.text)
+                        eprintln!("rb-bench: {}", event.text);
                     }
                 }
                 let line = line(telemetry.phase(), &telemetry.totals(), began.elapsed());

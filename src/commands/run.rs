@@ -6,19 +6,18 @@ use std::sync::Arc;
 
 use super::{interrupt, progress::Progress};
 use crate::cli::{CopyArgs, Format, RunArgs, RunFlags};
-use crate::config::parser;
+use crate::config::pipeline_shape::Connections;
+use crate::config::relation::{RelationName, SAME_SCHEMA};
 use crate::config::types::{
     Destination, DestinationConnector, Endpoint, Pipeline, PostgresDestination, Secret, Source,
     SourceConnector, Stream,
 };
+use crate::config::{parser, validator};
 use crate::engine::{self, FinishedRun, KnownSums, RunOptions, RunRequest, StreamVerification};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism;
 use crate::report;
 use crate::telemetry::counters::Telemetry;
-
-/// The destination schema that stands for each table's own.
-const SAME_SCHEMA: &str = "*";
 
 /// `rb-bench run PIPELINE.yaml`
 pub(super) async fn run(args: RunArgs) -> Result<u8> {
@@ -29,7 +28,10 @@ pub(super) async fn run(args: RunArgs) -> Result<u8> {
 /// `rb-bench copy SRC_URL DST_URL --table PATTERN...`
 pub(super) async fn copy(args: CopyArgs) -> Result<u8> {
     let options = args.options.clone();
-    execute(pipeline_of(args)?, &options).await
+    let pipeline = pipeline_of(args)?;
+    validator::validate(&pipeline, "the command line", Connections::Required)
+        .map_err(|e| e.with_kind(Kind::Usage))?;
+    execute(pipeline, &options).await
 }
 
 /// The document that a `copy` command amounts to.
@@ -44,10 +46,6 @@ fn pipeline_of(args: CopyArgs) -> Result<Pipeline> {
         .iter()
         .map(|pattern| stream_of(pattern))
         .collect::<Result<_>>()?;
-    if args.parallelism == crate::config::types::PipelineParallelism::Manual(0) {
-        return Err(Error::new(Kind::Usage, "--parallelism 0 copies nothing")
-            .remedy(format!("use {}", crate::config::types::PARALLELISM_ACCEPTS)));
-    }
     let destination = PostgresDestination {
         endpoint: endpoint(
             args.dest_url,
@@ -79,19 +77,11 @@ fn pipeline_of(args: CopyArgs) -> Result<Pipeline> {
 
 /// `table` or `schema.table`, each with `*` and `?`.
 fn stream_of(pattern: &str) -> Result<Stream> {
-    let (schema, name) = match pattern.split_once('.') {
-        Some((schema, name)) => (Some(schema.to_owned()), name),
-        None => (None, pattern),
-    };
-    if name.is_empty() || schema.as_deref() == Some("") {
-        return Err(
-            Error::new(Kind::Usage, format!("`{pattern}` names no table"))
-                .remedy("write table or schema.table"),
-        );
-    }
+    let name = RelationName::parse(pattern)
+        .map_err(|why| Error::new(Kind::Usage, format!("--table `{pattern}`: {why}")))?;
     Ok(Stream {
-        name: name.to_owned(),
-        schema,
+        name: name.table,
+        schema: name.schema,
         ..Stream::default()
     })
 }

@@ -34,7 +34,8 @@ pub async fn identity(session: &Session) -> Result<Identity> {
     })
 }
 
-/// Which of these backends are still there.
+/// Which of these backends are still there. Inside a transaction the view would show what it
+/// showed first, so the session must be outside of one.
 pub async fn alive(session: &Session, identities: &[Identity]) -> Result<Vec<Identity>> {
     if identities.is_empty() {
         return Ok(Vec::new());
@@ -43,9 +44,8 @@ pub async fn alive(session: &Session, identities: &[Identity]) -> Result<Vec<Ide
         .iter()
         .map(|i| format!("({}, {})", i.pid, quote_literal(&i.started)))
         .collect();
-    // inside a transaction the view would show what it showed first
     let sql = format!(
-        "SELECT pg_catalog.pg_stat_clear_snapshot(); SELECT a.pid, pg_catalog.date_part('epoch', a.backend_start)::text \
+        "SELECT a.pid, pg_catalog.date_part('epoch', a.backend_start)::text \
          FROM pg_catalog.pg_stat_activity a WHERE (a.pid, pg_catalog.date_part('epoch', a.backend_start)::text) IN ({})",
         list.join(", ")
     );

@@ -85,17 +85,17 @@ impl Blueprint {
             match (&column.identity, &column.default) {
                 (Some(kind), _) => {
                     let kind = if *kind == 'a' { "ALWAYS" } else { "BY DEFAULT" };
-                    sql.push_str(&format!(" GENERATED {kind} AS IDENTITY"));
+                    sql = format!("{sql} GENERATED {kind} AS IDENTITY");
                     sequences.push(Sequence { column: column.name.clone(), identity: true });
                 }
                 (None, Some(expression)) if column.generated && column.default_is_portable => {
-                    sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) STORED"));
+                    sql = format!("{sql} GENERATED ALWAYS AS ({expression}) STORED");
                 }
                 (None, Some(_)) if column.serial => {
                     sequences.push(Sequence { column: column.name.clone(), identity: false });
                 }
                 (None, Some(expression)) if column.default_is_portable && !column.generated => {
-                    sql.push_str(&format!(" DEFAULT {expression}"));
+                    sql = format!("{sql} DEFAULT {expression}");
                 }
                 (None, Some(_)) => notes.push(format!(
                     "{target}: the default of column `{}` uses objects of the source and is left out",

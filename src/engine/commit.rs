@@ -88,7 +88,7 @@ impl Commit<'_> {
         } else {
             Vec::new()
         };
-        let outcome = first_error(crew.order(commit_all(crew, statements)).await);
+        let outcome = first_error(crew.order(commit_all(crew, &statements)).await);
         let Err(error) = outcome else { return Ok(()) };
         if error.commit_state() != CommitState::AfterCommitUnknown {
             return Err(error);
@@ -146,7 +146,7 @@ impl Commit<'_> {
 
     async fn built_aside(&self, crew: &mut Crew) -> Result<()> {
         // nobody sees the hidden tables yet, so workers may commit one by one
-        first_error(crew.order(commit_all(crew, Vec::new())).await).map_err(|error| {
+        first_error(crew.order(commit_all(crew, &[])).await).map_err(|error| {
             // whatever became of that commit, its table is dropped
             Error::new(error.kind(), error.message().to_owned()).caused_by(error)
         })?;
@@ -391,10 +391,10 @@ impl Commit<'_> {
     }
 }
 
-fn commit_all(crew: &Crew, statements: Vec<String>) -> BTreeMap<u32, Order> {
+fn commit_all(crew: &Crew, statements: &[String]) -> BTreeMap<u32, Order> {
     crew.ready
         .keys()
-        .map(|number| (*number, Order::Commit(statements.clone())))
+        .map(|number| (*number, Order::Commit(statements.to_vec())))
         .collect()
 }
 

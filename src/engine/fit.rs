@@ -206,9 +206,9 @@ fn widens(mine: &Column, theirs: &Column) -> bool {
         ("integer", "numeric") => holds_digits(to_modifier, 10),
         ("bigint", "numeric") => holds_digits(to_modifier, 19),
         ("numeric", "numeric") => numeric_widens(from_modifier, to_modifier),
-        ("character varying", "text")
-        | ("name", "text" | "character varying")
-        | ("json", "text") => to_modifier < 0,
+        ("character varying" | "json", "text") | ("name", "text" | "character varying") => {
+            to_modifier < 0
+        }
         ("character varying", "character varying") | ("bit varying", "bit varying") => longer(),
         (
             "timestamp without time zone"

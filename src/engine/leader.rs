@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::blueprint::Blueprint;
+use super::commit::Aside;
 use super::state::{self, Details, LedgerRow, RunId, RunState};
 use super::{backend, settings};
 use crate::error::{Error, Kind, Result};
@@ -128,17 +128,12 @@ impl Leader {
     }
 
     /// Makes the hidden tables of new targets, and the ledger row that says whose they are.
-    pub async fn make_aside(
-        &self,
-        run: &RunId,
-        tables: &[(Name, &Blueprint)],
-        row: &str,
-    ) -> Result<()> {
+    pub async fn make_aside(&self, run: &RunId, tables: &[Aside], row: &str) -> Result<()> {
         let mut sql = vec!["BEGIN".to_owned(), row.to_owned()];
         sql.extend(
             tables
                 .iter()
-                .flat_map(|(hidden, blueprint)| blueprint.create(hidden)),
+                .flat_map(|aside| aside.blueprint.create(&aside.hidden)),
         );
         sql.push("COMMIT".to_owned());
         let outcome = self

@@ -4,15 +4,19 @@
 //! every row of the source's snapshot exactly once, or is as it was. It never prints, never
 //! decides what to measure, and never sees bench, tui or clap.
 
+mod attempt;
 mod backend;
 mod blueprint;
 mod commit;
 mod crew;
 pub mod dest;
 mod fit;
+mod hand;
 mod leader;
+mod moving;
 mod orchestrator;
 pub mod plan;
+mod planning;
 mod queue;
 mod recovery;
 mod report;
@@ -232,7 +236,7 @@ impl FinishedRun {
             .destination
             .as_ref()
             .ok_or_else(|| cannot("nothing was written"))?;
-        let session = orchestrator::verifying_session(server).await?;
+        let session = attempt::verifying_session(server).await?;
         let mut verifications = Vec::with_capacity(held.matched.len());
         for (one, baseline) in held.matched.iter().zip(&held.baselines) {
             let stream = one.source.to_string();

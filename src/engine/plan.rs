@@ -373,25 +373,24 @@ fn parents_first(
         let free = left
             .iter()
             .position(|&s| waits_for(s).all(|r| !left.contains(&r.to)));
-        let next = match free {
-            Some(i) => i,
-            None => {
-                // a cycle: break it where everything that is not there yet can wait
-                deferred = true;
-                left.iter()
-                    .position(|&s| waits_for(s).filter(|r| left.contains(&r.to)).all(|r| r.deferrable))
-                    .ok_or_else(|| {
-                        let names: Vec<&str> = references
-                            .iter()
-                            .filter(|r| left.contains(&r.from) && left.contains(&r.to))
-                            .map(|r| r.constraint.as_str())
-                            .collect();
-                        format!(
-                            "the targets refer to each other in a circle, and the constraints ({}) are not DEFERRABLE",
-                            names.join(", ")
-                        )
-                    })?
-            }
+        let next = if let Some(i) = free {
+            i
+        } else {
+            // a cycle: break it where everything that is not there yet can wait
+            deferred = true;
+            left.iter()
+                .position(|&s| waits_for(s).filter(|r| left.contains(&r.to)).all(|r| r.deferrable))
+                .ok_or_else(|| {
+                    let names: Vec<&str> = references
+                        .iter()
+                        .filter(|r| left.contains(&r.from) && left.contains(&r.to))
+                        .map(|r| r.constraint.as_str())
+                        .collect();
+                    format!(
+                        "the targets refer to each other in a circle, and the constraints ({}) are not DEFERRABLE",
+                        names.join(", ")
+                    )
+                })?
         };
         order.push(left.remove(next));
     }

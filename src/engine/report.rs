@@ -7,21 +7,19 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-use super::result::PipelineResult;
-use super::worker::{Measured, shard_metrics};
+use super::result::{PipelineResult, ShardMetrics};
+use super::worker::Measured;
 use crate::config::types::Pipeline;
 use crate::parallelism::Resolved;
 use crate::telemetry::counters::{Shard, Telemetry};
 use crate::telemetry::sampler;
+use crate::units::Hex;
 
 /// A digest of the document: the same digest means the same work. Secrets do not enter it.
 #[must_use]
 pub fn digest(pipeline: &Pipeline) -> String {
     let json = serde_json::to_string(pipeline).unwrap_or_default();
-    Sha256::digest(json.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Hex(&Sha256::digest(json.as_bytes())).to_string()
 }
 
 /// The result as far as the counters know it; [`finish`] adds time and CPU.
@@ -90,7 +88,7 @@ pub fn result(resolved: &Resolved, telemetry: &Telemetry, measured: &[Measured])
     }
 }
 
-fn stream_metrics(shards: &[Arc<Shard>]) -> Vec<super::result::ShardMetrics> {
+fn stream_metrics(shards: &[Arc<Shard>]) -> Vec<ShardMetrics> {
     let mut streams: Vec<&str> = Vec::new();
     for shard in shards {
         if !streams.contains(&shard.stream.as_str()) {
@@ -112,6 +110,25 @@ fn stream_metrics(shards: &[Arc<Shard>]) -> Vec<super::result::ShardMetrics> {
         );
     }
     metrics
+}
+
+/// The metrics of a shard, for the result.
+fn shard_metrics(shard: &Shard, index: u32, count: u32) -> ShardMetrics {
+    let seconds = |ns: &AtomicU64| ns.load(Relaxed) as f64 / 1e9;
+    let sharded = count > 1;
+    ShardMetrics {
+        stream_name: shard.stream.clone(),
+        partition_index: sharded.then_some(index),
+        partition_count: sharded.then_some(count),
+        records_read: shard.rows_read.load(Relaxed),
+        records_written: shard.rows_written.load(Relaxed),
+        bytes_read: shard.bytes_read.load(Relaxed),
+        bytes_written: shard.bytes_written.load(Relaxed),
+        chunks: shard.chunks.load(Relaxed),
+        source_duration_secs: seconds(&shard.source_wait_ns),
+        dest_duration_secs: seconds(&shard.dest_wait_ns),
+        first_byte_secs: seconds(&shard.first_byte_ns),
+    }
 }
 
 /// Adds the time since the run started, and the CPU used since.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{CommitState, Error, Kind};
 
 /// The longest pause between attempts.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What may be done after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

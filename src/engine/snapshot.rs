@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::settings;
+use crate::config::relation::{RelationName, is_pattern};
 use crate::config::types::{Pipeline, Stream};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name, Relation, RelationKind};
@@ -214,11 +215,12 @@ async fn expand(
 fn excluded(patterns: &[String], name: &Name) -> bool {
     patterns
         .iter()
-        .any(|pattern| match pattern.split_once('.') {
-            Some((schema, relation)) => {
-                matches(schema, &name.schema) && matches(relation, &name.relation)
-            }
-            None => matches(pattern, &name.relation),
+        .filter_map(|pattern| RelationName::parse(pattern).ok())
+        .any(|pattern| {
+            pattern
+                .schema
+                .is_none_or(|schema| matches(&schema, &name.schema))
+                && matches(&pattern.table, &name.relation)
         })
 }
 
@@ -240,12 +242,6 @@ fn matches(pattern: &str, text: &str) -> bool {
                 && matches(characters.as_str(), text.as_str())
         }
     }
-}
-
-/// Whether a name stands for several.
-#[must_use]
-pub fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::result::PipelineResult;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::postgres::{Session, quote_literal};
+use crate::units::Hex;
 
 /// The schema of everything that is ours.
 pub const SCHEMA: &str = "rb_bench";
@@ -79,11 +80,7 @@ impl RunId {
     pub fn aside(&self, n: usize) -> Name {
         use sha2::{Digest as _, Sha256};
         let digest = Sha256::digest(self.0.as_bytes());
-        let short: String = digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let short = Hex(&digest[..6]);
         Name::new(SCHEMA, format!("aside_{short}_{n}"))
     }
 }

@@ -5,14 +5,12 @@
 use super::blueprint::Blueprint;
 use super::fit::{self, Fit};
 use super::plan::{CopyFormat, Origin, Reference};
-use super::snapshot::{Found, Snapshot, is_pattern};
+use super::snapshot::{Found, Snapshot};
+use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
 use crate::config::types::{Pipeline, PostgresDestination, Stream};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Column, Leaf, Name, Relation, RelationKind};
 use crate::postgres::{Session, quote_ident, quote_literal};
-
-/// The destination schema that stands for each table's own.
-pub const SAME_SCHEMA: &str = "*";
 
 /// What a stream's target is.
 #[derive(Debug, Clone)]
@@ -196,10 +194,12 @@ fn target_name(found: &Found, destination: &PostgresDestination) -> Result<Name>
         )
         .remedy("name the tables one by one, or leave `target` out"));
     }
-    Ok(match target.split_once('.') {
-        Some((schema, relation)) => Name::new(schema, relation),
-        None => Name::new(schema, target),
-    })
+    let target = RelationName::parse(target)
+        .map_err(|why| Error::new(Kind::Config, format!("target `{target}`: {why}")))?;
+    Ok(Name::new(
+        target.schema.as_deref().unwrap_or(schema),
+        target.table,
+    ))
 }
 
 /// A table to be made, unless its schema or a type it needs is not there.
@@ -349,8 +349,8 @@ pub struct Sequence {
     pub table: Name,
     /// The column.
     pub column: String,
-    /// The sequence, as SQL.
-    sequence: String,
+    /// Its name, as SQL.
+    name: String,
     /// Whether it counts down.
     descending: bool,
 }
@@ -372,16 +372,16 @@ impl Sequence {
     /// Moves the sequence to `value`, unless it is past it or cannot be there.
     pub async fn advance(&self, session: &Session, value: &str) -> Result<()> {
         let further = if self.descending { "<" } else { ">" };
-        let sequence = quote_literal(&self.sequence);
+        let sequence = quote_literal(&self.name);
         let sql = format!(
             "SELECT pg_catalog.setval({sequence}::pg_catalog.regclass, {value}) \
                FROM {} now, pg_catalog.pg_sequence s \
               WHERE s.seqrelid = {sequence}::pg_catalog.regclass AND {value} BETWEEN s.seqmin AND s.seqmax \
                 AND ({value} {further} now.last_value OR ({value} = now.last_value AND NOT now.is_called))",
-            self.sequence
+            self.name
         );
         session
-            .rows(&sql, &format!("moving sequence {}", self.sequence))
+            .rows(&sql, &format!("moving sequence {}", self.name))
             .await?;
         Ok(())
     }
@@ -428,7 +428,7 @@ pub async fn sequences(
             Ok(Sequence {
                 table: table.clone(),
                 column: text("attname"),
-                sequence,
+                name: sequence,
                 descending: text("descending") == "t",
             })
         })

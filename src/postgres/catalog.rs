@@ -5,7 +5,7 @@
 
 use tokio_postgres::SimpleQueryRow;
 
-use super::connect::Session;
+use super::session::Session;
 use super::{quote_ident, quote_literal};
 use crate::error::{Error, Kind, Result};
 

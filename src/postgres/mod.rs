@@ -2,14 +2,17 @@
 //!
 //! Nothing here knows what a run is.
 
+pub mod block;
 pub mod catalog;
 pub mod connect;
 pub mod copy;
 mod line;
 pub mod password;
+pub mod session;
 pub mod sqlstate;
 
-pub use connect::{Server, Session};
+pub use connect::Server;
+pub use session::Session;
 
 /// An identifier as SQL text, always quoted.
 #[must_use]

@@ -62,6 +62,7 @@ impl Histograms {
     }
 
     /// The distributions by the names artifacts use.
+    #[must_use]
     pub fn named(&self) -> [(&'static str, &Histogram<u64>); 4] {
         [
             ("chunk_us", &self.chunk),

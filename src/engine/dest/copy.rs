@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use super::ChunkDestination;
 use crate::engine::plan::StreamSpec;
 use crate::error::{Error, Result};
-use crate::postgres::copy::{Block, CopyIn};
+use crate::postgres::block::Block;
+use crate::postgres::copy::CopyIn;
 use crate::postgres::{Session, quote_ident};
 
 /// Writes chunks on one session, which is in the worker's transaction.
@@ -30,7 +31,6 @@ impl CopyDestination {
 }
 
 /// The COPY statement that takes a stream's rows.
-#[must_use]
 pub fn copy_in_sql(stream: &StreamSpec) -> Result<String> {
     let columns: Vec<String> = stream
         .columns

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Statement};
 use super::ChunkDestination;
 use crate::engine::plan::{CopyFormat, StreamSpec};
 use crate::error::{Error, Result};
-use crate::postgres::copy::Block;
+use crate::postgres::block::Block;
 use crate::postgres::{Session, quote_ident, sqlstate};
 
 /// The most parameters a statement can have (protocol: a 16-bit count).

@@ -15,7 +15,7 @@ pub use null::NullDestination;
 use super::plan::StreamSpec;
 use crate::error::Result;
 use crate::postgres::Session;
-use crate::postgres::copy::Block;
+use crate::postgres::block::Block;
 
 /// One worker's writer. Transactions are the worker's business, on [`ChunkDestination::session`].
 pub trait ChunkDestination: Send {

@@ -15,7 +15,8 @@ use crate::config::types::Generate;
 use crate::engine::plan::{Chunk, StreamSpec};
 use crate::error::Result;
 use crate::postgres::Session;
-use crate::postgres::copy::{Block, Piece};
+use crate::postgres::block::Block;
+use crate::postgres::copy::Piece;
 
 /// Signature, flags and the length of the header's extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

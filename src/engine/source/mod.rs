@@ -13,7 +13,8 @@ pub use postgres::PostgresSource;
 use super::plan::{Chunk, StreamSpec};
 use crate::error::Result;
 use crate::postgres::Session;
-use crate::postgres::copy::{Block, Piece};
+use crate::postgres::block::Block;
+use crate::postgres::copy::Piece;
 
 /// One worker's reader. A chunk is opened, then filled from block by block until its explicit end.
 pub trait ChunkSource: Send {

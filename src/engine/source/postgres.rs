@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use super::ChunkSource;
 use crate::engine::plan::{Chunk, StreamSpec};
 use crate::error::{Error, Result};
-use crate::postgres::copy::{Block, CopyOut, Piece};
+use crate::postgres::block::Block;
+use crate::postgres::copy::{CopyOut, Piece};
 use crate::postgres::{Session, quote_ident};
 
 /// Reads chunks on one session, which is in a transaction at the run's snapshot.

@@ -1,0 +1,440 @@
+//! One attempt, step by step: connect, lock, snapshot, plan, prepare, move, commit, report.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::commit::{Aside, Commit};
+use super::crew::Crew;
+use super::leader::{Leader, LedgerHead, ledger_sql};
+use super::plan::CommitForm;
+use super::planning::Planned;
+use super::queue::{Queue, SharedQueue};
+use super::result::PipelineResult;
+use super::snapshot::{Found, Snapshot};
+use super::source::Pace;
+use super::state::{self, Details, RunId, RunState};
+use super::targets::{self, Sequence, Target};
+use super::worker::{ReadFrom, Shared, WriteTo};
+use super::{FinishedRun, Held, RunRequest, backend, recovery, report, verify};
+use crate::config::types::{
+    DestinationConnector, LoadMethod, Pipeline, PostgresDestination, SourceConnector,
+};
+use crate::error::{Error, Kind, Result};
+use crate::parallelism::Resolved;
+use crate::postgres::{Server, Session};
+use crate::telemetry::counters::Phase;
+use crate::telemetry::histogram::Histograms;
+
+/// The source's side of an attempt.
+pub(super) struct OpenSource {
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) found: Vec<Found>,
+    pub(super) from: ReadFrom,
+}
+
+/// What was made ready in the destination before the workers start.
+#[derive(Default)]
+struct Prepared {
+    aside: Vec<Aside>,
+    sequences: Vec<Sequence>,
+}
+
+pub(super) struct Attempt<'a> {
+    pub(super) request: &'a RunRequest,
+    pub(super) resolved: &'a Resolved,
+    pub(super) run: &'a RunId,
+    pub(super) started: Instant,
+    pub(super) cpu: f64,
+    pub(super) number: u32,
+    pub(super) one_worker: bool,
+}
+
+impl Attempt<'_> {
+    pub(super) fn pipeline(&self) -> &Pipeline {
+        &self.request.pipeline
+    }
+
+    /// The Postgres destination, where there is one.
+    pub(super) fn destination(&self) -> Option<&PostgresDestination> {
+        match &self.pipeline().destination.connector {
+            DestinationConnector::Postgres(destination) => Some(destination),
+            DestinationConnector::Null => None,
+        }
+    }
+
+    pub(super) fn writes(&self) -> bool {
+        self.destination().is_some() && !self.request.options.dry_run
+    }
+
+    pub(super) async fn run(&self) -> Result<FinishedRun> {
+        let telemetry = &self.request.telemetry;
+        telemetry.enter(Phase::Connecting);
+        let mut leader = None;
+        if let Some(destination) = self.destination() {
+            let server = Server::from_endpoint(&destination.endpoint)?;
+            let connected = Leader::connect(&server).await?;
+            if self.writes() {
+                for sentence in recovery::settle(&connected.control, &server).await? {
+                    telemetry.event(sentence);
+                }
+                connected.claim(self.run).await?;
+                if let Some(finished) = self.replay(&connected).await? {
+                    connected.leave().await;
+                    return Ok(finished);
+                }
+            }
+            leader = Some(connected);
+        }
+        let mut source = self.open_source().await?;
+        telemetry.enter(Phase::Planning);
+        let planned = self.plan(leader.as_ref(), &source).await?;
+        telemetry.plan(planned.plan.units.len() as u64, planned.plan.bytes);
+        let outcome = self.copy(planned, leader.as_ref(), &mut source).await;
+        if outcome.is_err()
+            && self.writes()
+            && let Some(leader) = &leader
+        {
+            self.clean_up(leader).await;
+        }
+        if let Some(leader) = leader {
+            leader.leave().await;
+        }
+        let mut finished = outcome?;
+        if let (Some(held), Some(snapshot)) = (&mut finished.held, source.snapshot) {
+            held.snapshot = Some(snapshot);
+        }
+        Ok(finished)
+    }
+
+    /// The recorded result, where `--run-id` names a run that is done.
+    async fn replay(&self, leader: &Leader) -> Result<Option<FinishedRun>> {
+        if self.request.options.run_id.is_none() {
+            return Ok(None);
+        }
+        let Some(row) = leader.ledger_row(self.run).await? else {
+            return Ok(None);
+        };
+        if row.digest != report::digest(self.pipeline()) {
+            return Err(Error::new(
+                Kind::Config,
+                format!("run `{}` was done with another document", self.run.as_str()),
+            )
+            .remedy("give this one another --run-id"));
+        }
+        let result = row.result.ok_or_else(|| {
+            Error::new(
+                Kind::Conflict,
+                format!(
+                    "run `{}` is in the ledger as {} and has no result",
+                    self.run.as_str(),
+                    row.state
+                ),
+            )
+            .remedy("look into rb_bench.runs; delete the row to run it again")
+        })?;
+        Ok(Some(FinishedRun::replayed(result, self.run.as_str())))
+    }
+
+    pub(super) async fn open_source(&self) -> Result<OpenSource> {
+        match &self.pipeline().source.connector {
+            SourceConnector::Generate(settings) => Ok(OpenSource {
+                snapshot: None,
+                found: targets::generated_streams(self.pipeline()),
+                from: ReadFrom::Generate {
+                    settings: settings.clone(),
+                    pace: Pace::new(settings.rows_per_second),
+                },
+            }),
+            SourceConnector::Postgres(endpoint) => {
+                let server = Server::from_endpoint(endpoint)?;
+                let given = self.request.options.snapshot.as_deref();
+                let snapshot =
+                    Snapshot::take(&server, self.pipeline(), &endpoint.schema, given).await?;
+                Ok(OpenSource {
+                    found: snapshot.found.clone(),
+                    from: ReadFrom::Postgres {
+                        server,
+                        snapshot: snapshot.id.clone(),
+                        version: snapshot.version,
+                    },
+                    snapshot: Some(snapshot),
+                })
+            }
+        }
+    }
+
+    async fn copy(
+        &self,
+        mut planned: Planned,
+        leader: Option<&Leader>,
+        source: &mut OpenSource,
+    ) -> Result<FinishedRun> {
+        let telemetry = &self.request.telemetry;
+        telemetry.enter(Phase::Preparing);
+        let writer = match self.destination() {
+            Some(destination) if self.writes() => leader.map(|leader| (leader, destination)),
+            _ => None,
+        };
+        let mut baselines = vec![None; planned.matched.len()];
+        let (mut prepared, mut to) = (Prepared::default(), WriteTo::Null);
+        if let Some((leader, destination)) = writer {
+            prepared = self.prepare(leader, &planned).await?;
+            if self.request.options.verify {
+                for (baseline, one) in baselines.iter_mut().zip(&planned.matched) {
+                    *baseline = verify::baseline(&leader.decision, one).await?;
+                }
+            }
+            to = Self::write_to(
+                &planned,
+                destination.load_method,
+                leader,
+                &prepared.sequences,
+            );
+        } else {
+            planned.form = CommitForm::None;
+        }
+        let fan_out = planned
+            .plan
+            .streams
+            .iter()
+            .map(|stream| stream.fan_out)
+            .collect();
+        let shared = Arc::new(Shared {
+            queue: SharedQueue::new(Queue::new(planned.plan.units.clone(), fan_out)),
+            plan: planned.plan.clone(),
+            from: source.from.clone(),
+            to,
+            rows_left: self.request.options.limit.map(AtomicU64::new),
+            buffer_bytes: self.pipeline().resources.buffer_bytes as usize,
+            started: self.started,
+            telemetry: Arc::clone(telemetry),
+            cancel: CancellationToken::new(),
+        });
+        telemetry.enter(Phase::Moving);
+        let mut crew = Crew::start(Arc::clone(&shared))?;
+        let writer = writer.map(|(leader, _)| leader);
+        let outcome = self
+            .move_and_commit(&mut crew, &planned, &prepared, writer, source)
+            .await;
+        let backends = crew.disband().await;
+        if let (Err(_), Some(leader)) = (&outcome, writer)
+            && let Err(left) = backend::await_gone(&leader.server, &backends).await
+        {
+            telemetry.event(format!(
+                "old backends could not be looked for: {}",
+                left.message()
+            ));
+        }
+        let (mut result, histograms) = outcome?;
+        report::finish(
+            &mut result,
+            self.started,
+            self.cpu,
+            self.resolved.inputs.available_cores,
+        );
+        Ok(FinishedRun {
+            result,
+            notes: planned.summary.notes.clone(),
+            plan: planned.summary,
+            histograms,
+            replayed: false,
+            held: Some(Held {
+                snapshot: None,
+                destination: writer.map(|leader| leader.server.clone()),
+                matched: planned.matched,
+                baselines,
+            }),
+        })
+    }
+
+    /// Lets the workers load, then makes the run visible.
+    async fn move_and_commit(
+        &self,
+        crew: &mut Crew,
+        planned: &Planned,
+        prepared: &Prepared,
+        writer: Option<&Leader>,
+        source: &mut OpenSource,
+    ) -> Result<(PipelineResult, Histograms)> {
+        crew.until_ready(source.snapshot.as_mut(), writer, &self.request.cancel)
+            .await?;
+        // from here on the user's wish to stop comes too late: the commit is short
+        let began = Instant::now();
+        match writer {
+            None => crew.release().await?,
+            Some(leader) => {
+                let commit = Commit {
+                    leader,
+                    form: planned.form,
+                    head: self.ledger_head(planned.form),
+                    keep_result: self.request.options.run_id.is_some(),
+                    aside: &prepared.aside,
+                    sequences: &prepared.sequences,
+                    result: &self.result(crew),
+                    telemetry: &self.request.telemetry,
+                };
+                commit.commit(crew).await?;
+            }
+        }
+        let mut histograms = crew.histograms()?;
+        crate::telemetry::histogram::record(&mut histograms.commit, began.elapsed());
+        let mut result = self.result(crew);
+        result.dest_commit_secs = began.elapsed().as_secs_f64();
+        Ok((result, histograms))
+    }
+
+    fn ledger_head(&self, form: CommitForm) -> LedgerHead {
+        LedgerHead {
+            run: self.run.clone(),
+            pipeline: self.pipeline().pipeline.clone(),
+            digest: report::digest(self.pipeline()),
+            form: form.name(),
+        }
+    }
+
+    /// Locks existing targets, makes hidden ones, and finds the sequences to move.
+    async fn prepare(&self, leader: &Leader, planned: &Planned) -> Result<Prepared> {
+        let mut prepared = Prepared::default();
+        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
+            match (&one.target, &stream.load_into) {
+                (Target::Existing(relation), _) => leader.hold(&relation.name).await?,
+                (Target::Missing(blueprint), Some(hidden))
+                    if planned.form == CommitForm::BuiltAside =>
+                {
+                    prepared.aside.push(Aside {
+                        hidden: hidden.clone(),
+                        blueprint: (**blueprint).clone(),
+                        columns: stream.columns.clone(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        if planned.form != CommitForm::SingleWriter || self.request.options.run_id.is_some() {
+            state::ensure(&leader.control).await?;
+        }
+        if !prepared.aside.is_empty() {
+            let names: Vec<_> = prepared
+                .aside
+                .iter()
+                .map(|aside| aside.hidden.clone())
+                .collect();
+            let details = Details {
+                aside: &names,
+                ..Details::default()
+            };
+            let row = ledger_sql(
+                &self.ledger_head(planned.form),
+                RunState::Building,
+                &details,
+            );
+            leader.make_aside(self.run, &prepared.aside, &row).await?;
+        }
+        if matches!(planned.form, CommitForm::TwoPhase | CommitForm::Ledger) {
+            for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
+                if let Target::Existing(relation) = &one.target {
+                    let sequences =
+                        targets::sequences(&leader.decision, &relation.name, &stream.columns);
+                    prepared.sequences.extend(sequences.await?);
+                }
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn write_to(
+        planned: &Planned,
+        method: LoadMethod,
+        leader: &Leader,
+        sequences: &[Sequence],
+    ) -> WriteTo {
+        let Planned {
+            plan,
+            form,
+            deferred,
+            matched,
+            ..
+        } = planned;
+        let (mut first, mut last, mut own_tables) = (Vec::new(), Vec::new(), Vec::new());
+        if *deferred {
+            first.push("SET CONSTRAINTS ALL DEFERRED".to_owned());
+        }
+        if *form == CommitForm::SingleWriter {
+            for (stream, one) in plan.streams.iter().zip(matched) {
+                if let (Target::Missing(blueprint), Some(name)) = (&one.target, &stream.load_into) {
+                    first.extend(blueprint.create(name));
+                    last.extend(blueprint.build_keys(name));
+                }
+                own_tables.extend(
+                    stream
+                        .load_into
+                        .iter()
+                        .map(|name| (name.clone(), stream.columns.clone())),
+                );
+            }
+        }
+        WriteTo::Postgres {
+            server: leader.server.clone(),
+            version: leader.version,
+            method,
+            first,
+            last,
+            own_tables,
+            sequences: sequences.to_vec(),
+        }
+    }
+
+    fn result(&self, crew: &Crew) -> PipelineResult {
+        let mut result = report::result(self.resolved, &self.request.telemetry, &crew.measured());
+        result.retry_count = self.number;
+        report::finish(
+            &mut result,
+            self.started,
+            self.cpu,
+            self.resolved.inputs.available_cores,
+        );
+        result
+    }
+
+    /// After a failed attempt: nothing of it may stay. What cannot be cleaned now, the next run's
+    /// recovery cleans.
+    async fn clean_up(&self, leader: &Leader) {
+        let outcome = async {
+            // the lock says the run is alive; recovery waits for it
+            let server = &leader.server;
+            if leader.decision.is_closed() || leader.control.is_closed() {
+                let again = Leader::connect(server).await?;
+                let done = recovery::settle(&again.control, server).await;
+                again.leave().await;
+                return done;
+            }
+            leader
+                .decision
+                .execute("ROLLBACK", "giving up the attempt")
+                .await?;
+            recovery::settle(&leader.control, server).await
+        };
+        if let Err(error) = outcome.await {
+            self.request.telemetry.event(format!(
+                "could not clean up, the next run will: {}",
+                error.message()
+            ));
+        }
+    }
+}
+
+/// The session of a fresh connection whose transaction verifies at the destination.
+pub async fn verifying_session(server: &Server) -> Result<Session> {
+    let session = server.connect("rb-bench verify").await?;
+    let version = crate::postgres::catalog::version(&session).await?;
+    session
+        .execute(
+            &super::settings::begin_destination(version, true),
+            "beginning to verify",
+        )
+        .await?;
+    Ok(session)
+}

@@ -1,0 +1,220 @@
+//! An attempt's plan: what the catalogs of both sides say, brought together.
+//!
+//! It reads and decides; nothing is written here. The pure part is in `plan`.
+
+use super::attempt::{Attempt, OpenSource};
+use super::leader::Leader;
+use super::plan::{self, CommitForm, CommitInputs, Origin, Plan, StreamSpec};
+use super::targets::{self, Matched, Target};
+use super::{PlanSummary, StreamPlan};
+use crate::config::types::CommitChoice;
+use crate::error::{Error, Kind, Result};
+use crate::parallelism::ineligible_by_document;
+
+/// An attempt's plan with all that was learned on the way.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) form: CommitForm,
+    pub(super) deferred: bool,
+    pub(super) matched: Vec<Matched>,
+    pub(super) summary: PlanSummary,
+}
+
+impl Attempt<'_> {
+    pub(super) async fn plan(
+        &self,
+        leader: Option<&Leader>,
+        source: &OpenSource,
+    ) -> Result<Planned> {
+        let (matched, references, room) = match (self.destination(), leader) {
+            (Some(destination), Some(leader)) => {
+                let session = &leader.decision;
+                let snapshot = source.snapshot.as_ref();
+                let matched =
+                    targets::match_targets(session, snapshot, &source.found, destination).await?;
+                let references = targets::references(session, &matched).await?;
+                (matched, references, Some(targets::room(session).await?))
+            }
+            _ => (targets::match_nowhere(&source.found)?, Vec::new(), None),
+        };
+        let refused = |text: String| {
+            Error::new(Kind::Incompatible, text)
+                .remedy("see `rb-bench check` for the plan; nothing was copied")
+        };
+        let groups = plan::group_by_references(matched.len(), &references).map_err(refused)?;
+        let deferred = groups.iter().any(|(_, deferred)| *deferred);
+        let groups: Vec<Vec<usize>> = groups.into_iter().map(|(group, _)| group).collect();
+        let streams: Vec<StreamSpec> = matched
+            .iter()
+            .enumerate()
+            .map(|(i, one)| self.stream_spec(one, groups.iter().find(|group| group.contains(&i))))
+            .collect();
+        let most = if self.one_worker || self.request.options.limit.is_some() {
+            1
+        } else {
+            self.resolved.effective
+        };
+        let chunk_bytes = self.pipeline().resources.chunk_bytes;
+        let mut plan = plan::lay_out(streams.clone(), &groups, most, chunk_bytes);
+        let (form, reason) = match room {
+            Some(room) if self.writes() || leader.is_some() => plan::choose_commit(CommitInputs {
+                choice: self.commit_choice(),
+                workers: plan.workers,
+                existing: matched
+                    .iter()
+                    .filter(|one| matches!(one.target, Target::Existing(_)))
+                    .count(),
+                missing: matched
+                    .iter()
+                    .filter(|one| matches!(one.target, Target::Missing(_)))
+                    .count(),
+                prepared_slots: room.prepared.clamp(0, i64::from(u32::MAX)) as u32,
+            })
+            .map_err(refused)?,
+            _ => (CommitForm::None, "nothing is written".to_owned()),
+        };
+        if form == CommitForm::SingleWriter && plan.workers > 1 {
+            plan = plan::lay_out(streams, &groups, 1, chunk_bytes);
+        }
+        if let Some(room) = room.filter(|_| self.writes()) {
+            targets::check_room(room, plan.workers, "destination")?;
+        }
+        if let Some(snapshot) = &source.snapshot {
+            targets::check_room(
+                targets::room(snapshot.reader()).await?,
+                plan.workers,
+                "source",
+            )?;
+        }
+        for (i, stream) in plan.streams.iter_mut().enumerate() {
+            let aside =
+                form == CommitForm::BuiltAside && matches!(matched[i].target, Target::Missing(_));
+            stream.load_into = if aside {
+                Some(self.run.aside(i))
+            } else {
+                stream.target.clone()
+            };
+        }
+        let summary = self.summarize(&plan, &matched, form, reason);
+        Ok(Planned {
+            plan,
+            form,
+            deferred,
+            matched,
+            summary,
+        })
+    }
+
+    /// A retry after workers blocked each other has one worker, whatever the document asks for.
+    fn commit_choice(&self) -> CommitChoice {
+        if self.one_worker {
+            CommitChoice::SingleWriter
+        } else {
+            self.pipeline().destination.commit
+        }
+    }
+
+    fn stream_spec(&self, one: &Matched, group: Option<&Vec<usize>>) -> StreamSpec {
+        let by_relation = match &one.origin {
+            Origin::Relation(relation) => plan::ineligible_relation(relation),
+            Origin::Generated => None,
+        };
+        let by_target = || match (&one.origin, &one.target) {
+            (Origin::Relation(source), Target::Existing(target)) => {
+                plan::meeting_key(source, &one.fit.columns, target)
+            }
+            _ => None,
+        };
+        let by_references = || {
+            group.map(|group| match group.len() {
+                1 => "the target refers to itself by a foreign key".to_owned(),
+                _ => "foreign keys tie the target to other targets of the run: one worker, parents first".to_owned(),
+            })
+        };
+        let why = ineligible_by_document(self.pipeline(), &one.stream)
+            .map(str::to_owned)
+            .or(by_relation)
+            .or_else(by_target)
+            .or_else(by_references);
+        StreamSpec {
+            source: one.source.clone(),
+            target: one.target_name.clone(),
+            load_into: None,
+            columns: one.fit.columns.clone(),
+            origin: one.origin.clone(),
+            format: one.fit.format,
+            why_text: one.fit.why_text.clone(),
+            fan_out: self.resolved.fan_out(why.is_none()),
+            why_one_worker: why,
+        }
+    }
+
+    fn summarize(
+        &self,
+        plan: &Plan,
+        matched: &[Matched],
+        form: CommitForm,
+        reason: String,
+    ) -> PlanSummary {
+        let mut notes: Vec<String> = matched.iter().filter_map(targets::text_note).collect();
+        for one in matched {
+            if let Target::Missing(blueprint) = &one.target {
+                notes.extend(blueprint.notes.iter().cloned());
+            }
+        }
+        match form {
+            CommitForm::Ledger => {
+                notes
+                    .push("readers may see a part of the rows while the workers commit".to_owned());
+            }
+            CommitForm::TwoPhase => {
+                notes.push(
+                    "readers may see a part of the rows for the moment between two COMMIT PREPARED"
+                        .to_owned(),
+                );
+            }
+            _ => {}
+        }
+        let streams = plan
+            .streams
+            .iter()
+            .zip(matched)
+            .enumerate()
+            .map(|(i, (stream, one))| {
+                let chunks = plan
+                    .units
+                    .iter()
+                    .flat_map(|unit| &unit.chunks)
+                    .filter(|chunk| chunk.stream == i);
+                let chunk_count = chunks.clone().count() as u64;
+                StreamPlan {
+                    stream: stream.source.to_string(),
+                    target: stream
+                        .target
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    workers: u64::from(stream.fan_out.min(plan.workers))
+                        .min(chunk_count)
+                        .max(1) as u32,
+                    why_one_worker: stream.why_one_worker.clone(),
+                    format: stream.format.name().to_owned(),
+                    why_text: stream.why_text.clone(),
+                    chunks: chunk_count,
+                    bytes: chunks.map(|chunk| chunk.bytes).sum(),
+                    creates: match &one.target {
+                        Target::Missing(blueprint) => blueprint.statements(),
+                        _ => Vec::new(),
+                    },
+                }
+            });
+        PlanSummary {
+            streams: streams.collect(),
+            workers: plan.workers,
+            commit: form.name().to_owned(),
+            commit_reason: reason,
+            parallelism_reason: self.resolved.reason(),
+            notes,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One connection: queries on it, its line for a COPY, cancelling it from outside, closing it.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+
+use super::connect::Server;
+use super::line::Line;
+use super::sqlstate;
+use crate::error::{Error, Result};
+
+/// How long a goodbye, or a cancel request, may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One connection. Dropping it closes the socket; [`Session::close`] says goodbye first.
+///
+/// Queries go through the simple protocol: nothing is prepared by name, so a session is idle
+/// between two calls and its line can be lent to a COPY.
+pub struct Session {
+    client: Option<Client>,
+    cancel: CancelToken,
+    driver: JoinHandle<()>,
+    line: Line,
+    server: Server,
+}
+
+impl Session {
+    pub(super) fn new(client: Client, driver: JoinHandle<()>, line: Line, server: Server) -> Self {
+        Self {
+            cancel: client.cancel_token(),
+            client: Some(client),
+            driver,
+            line,
+            server,
+        }
+    }
+
+    /// The server this session is on.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The client, for queries with parameters and prepared statements.
+    ///
+    /// # Errors
+    /// `Kind::Internal` after the session was closed.
+    pub fn client(&self) -> Result<&Client> {
+        self.client
+            .as_ref()
+            .ok_or_else(|| Error::internal("a closed session was used"))
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// Runs SQL that returns nothing of interest; several statements may be separated by `;`.
+    pub async fn execute(&self, sql: &str, doing: &str) -> Result<()> {
+        tracing::trace!("{}: {sql}", self.server);
+        self.client()?
+            .batch_execute(sql)
+            .await
+            .map_err(|e| sqlstate::from_client(e, doing))
+    }
+
+    /// Runs SQL and returns its rows, every value as text.
+    pub async fn rows(&self, sql: &str, doing: &str) -> Result<Vec<SimpleQueryRow>> {
+        tracing::trace!("{}: {sql}", self.server);
+        let messages = self
+            .client()?
+            .simple_query(sql)
+            .await
+            .map_err(|e| sqlstate::from_client(e, doing))?;
+        Ok(messages
+            .into_iter()
+            .filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Runs SQL that returns one row.
+    pub async fn row(&self, sql: &str, doing: &str) -> Result<SimpleQueryRow> {
+        self.rows(sql, doing)
+            .await?
+            .into_iter()
+            .next_back()
+            .ok_or_else(|| Error::internal(format!("{doing}: no row came back")))
+    }
+
+    /// Runs SQL that returns one value, as text.
+    pub async fn value(&self, sql: &str, doing: &str) -> Result<Option<String>> {
+        Ok(self
+            .row(sql, doing)
+            .await?
+            .try_get(0)
+            .ok()
+            .flatten()
+            .map(str::to_owned))
+    }
+
+    /// Whether the connection has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.driver.is_finished() || self.client.as_ref().is_none_or(Client::is_closed)
+    }
+
+    /// Returns when the connection ends, whoever ended it.
+    pub async fn ended(&mut self) {
+        // a driver that panicked has ended too
+        let _ended = (&mut self.driver).await;
+    }
+
+    /// Asks the server to cancel what this session is doing. Best effort, within two seconds.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller {
+            token: self.cancel.clone(),
+            server: self.server.clone(),
+        }
+    }
+
+    /// Says goodbye and waits until the connection is closed.
+    pub async fn close(mut self) {
+        self.client = None;
+        let driver = &mut self.driver;
+        if tokio::time::timeout(CLOSE_TIMEOUT, driver).await.is_err() {
+            tracing::debug!("{}: the connection did not close in time", self.server);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Cancels what a session is doing, from outside of it.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    server: Server,
+}
+
+impl Canceller {
+    /// Sends the cancel request (protocol: "Canceling Requests in Progress"). Best effort.
+    pub async fn cancel(&self) {
+        let request = async {
+            let socket = self.server.open_socket().await.ok()?;
+            self.token.cancel_query_raw(socket, NoTls).await.ok()
+        };
+        if !matches!(
+            tokio::time::timeout(CLOSE_TIMEOUT, request).await,
+            Ok(Some(()))
+        ) {
+            tracing::debug!("{}: the cancel request could not be delivered", self.server);
+        }
+    }
+}

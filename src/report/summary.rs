@@ -300,7 +300,7 @@ mod tests {
                                                           before                             after
                                                    parallelism=1                  parallelism=auto
         ───────────────────────────────────────────────────────────────────────────────────────────
-         wall time                        2.05 s (2 s .. 2.10 s)         1.20 s (1.20 s .. 1.20 s)
+         wall time                     2.05 s (2.00 s .. 2.10 s)         1.20 s (1.20 s .. 1.20 s)
          throughput           92.7 MB/s (90.5 MB/s .. 95.0 MB/s)   158 MB/s (158 MB/s .. 158 MB/s)
          rows                                        24.4 krow/s                       41.7 krow/s
          workers                                      1 (manual)                          2 (auto)

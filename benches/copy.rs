@@ -14,8 +14,9 @@ use rb_bench::config::types::{Generate, PipelineParallelism};
 use rb_bench::engine::plan::{self, Chunk, CopyFormat, Origin, StreamSpec};
 use rb_bench::engine::source::{ChunkSource as _, GenerateSource, Pace};
 use rb_bench::parallelism::{self, Inputs};
+use rb_bench::postgres::block::{Block, Scan, Scanner};
 use rb_bench::postgres::catalog::{Leaf, Name};
-use rb_bench::postgres::copy::{Block, Piece, Scan, Scanner};
+use rb_bench::postgres::copy::Piece;
 use rb_bench::telemetry::histogram::{self, Histograms};
 
 /// Bytes of each synthetic stream: enough to leave the caches behind.

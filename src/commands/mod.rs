@@ -7,7 +7,6 @@ mod check;
 mod cluster;
 mod interrupt;
 mod profiles;
-mod progress;
 mod run;
 mod supervise;
 

@@ -5,6 +5,7 @@
 pub mod paper;
 pub mod profiles;
 pub mod progress;
+pub mod progress_run;
 pub mod run;
 pub mod summary;
 

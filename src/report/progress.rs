@@ -42,6 +42,23 @@ impl Terminal {
         }
     }
 
+    /// Whether lines can move.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Draws a line that the next one replaces.
+    pub fn show(&self, text: String) {
+        self.draw(
+            || bar(None, RUNNING),
+            |bar| {
+                bar.set_message(text);
+                bar.tick();
+            },
+        );
+    }
+
     /// Takes away what is drawn.
     pub fn clear(&self) {
         if let Some(bar) = self.locked().take() {
@@ -114,7 +131,7 @@ impl Progress for Terminal {
     fn sampled(&self, upcoming: &Upcoming, sample: &Sample) {
         if self.draws {
             let message = live(upcoming, sample);
-            self.draw(|| bar(None, RUNNING), |bar| bar.set_message(message));
+            self.show(message);
         }
     }
 

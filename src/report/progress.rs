@@ -45,7 +45,7 @@ impl Terminal {
     /// Whether lines can move.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        self.is_terminal
+        self.draws
     }
 
     /// Draws a line that the next one replaces.

@@ -44,8 +44,8 @@ impl Terminal {
 
     /// Whether lines can move.
     #[must_use]
-    pub fn is_terminal(&self) -> bool {
-        self.is_terminal
+    pub fn draws(&self) -> bool {
+        self.draws
     }
 
     /// Draws a line that the next one replaces.

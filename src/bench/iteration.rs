@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{
-    CpuRecord, Flag, Iteration, IterationPhase, ServerActivity, ShardRecord, VerifyRecord,
+    CpuRecord, Iteration, IterationPhase, ServerActivity, ShardRecord, VerifyRecord,
 };
-use super::host::{self, HostClock, HostUse};
+use super::disturbance::{Used, flags};
+use super::host::{self, HostClock};
 use super::progress::{Progress, Upcoming};
 use super::sampler::{Sampler, Seen, backend_cpu};
 use super::server::Counters;
@@ -28,10 +29,6 @@ use crate::telemetry::counters::{Phase, Telemetry};
 use crate::telemetry::histogram::encode;
 use crate::telemetry::sampler::{own_context_switches, own_cpu_secs};
 
-/// Steal above this share of the machine is told.
-const STEAL: f64 = 0.01;
-/// Cores that others keep busy beyond this many are told.
-const OTHERS: f64 = 0.25;
 /// How long a server may take to count a checkpoint that is done.
 const COUNTED: Duration = Duration::from_secs(1);
 /// How long a verification that was interrupted may take to let go of its connections.
@@ -277,14 +274,6 @@ async fn wait_until_counted(session: &Session, before: Counters) {
     }
 }
 
-/// What the run used.
-struct Used {
-    cpu: CpuRecord,
-    host: HostUse,
-    rss_peak: Option<u64>,
-    pg: ServerActivity,
-}
-
 /// Both servers' word, of every stream that was planned: a stream nobody compared is not verified.
 fn verdict(streams: &[StreamVerification], planned: usize) -> VerifyRecord {
     let mut differences: Vec<String> = streams
@@ -363,93 +352,6 @@ fn json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|e| Error::internal(format!("serializing a result: {e}")))
 }
 
-/// What may have disturbed the iteration.
-fn flags(used: &Used, seen: &Seen, result: &PipelineResult, duration: Duration) -> Vec<Flag> {
-    let mut flags = Vec::new();
-    let mut flag = |kind: &str, text: String| {
-        flags.push(Flag {
-            kind: kind.to_owned(),
-            text,
-        });
-    };
-    if let Some(n @ 1..) = used.pg.checkpoints_requested {
-        flag(
-            "checkpoint_requested",
-            format!(
-                "{n} checkpoint(s) asked for during the run: max_wal_size was reached, or somebody ran CHECKPOINT"
-            ),
-        );
-    }
-    if let Some(n @ 1..) = used.pg.checkpoints_timed {
-        flag(
-            "checkpoint_timed",
-            format!("{n} checkpoint(s) by the clock during the run (checkpoint_timeout)"),
-        );
-    }
-    if used.host.steal > STEAL {
-        flag(
-            "cpu_steal",
-            format!(
-                "the hypervisor gave {:.0} % of this machine's time to others",
-                used.host.steal * 100.0
-            ),
-        );
-    }
-    if used.host.throttled_s > 0.0 {
-        flag(
-            "cpu_throttled",
-            format!(
-                "the cgroup's CPU quota held processes back for {:.2} s",
-                used.host.throttled_s
-            ),
-        );
-    }
-    if seen.company.foreign > 0 {
-        flag(
-            "foreign_backends",
-            format!(
-                "{} backend(s) of others were active on the server",
-                seen.company.foreign
-            ),
-        );
-    }
-    if seen.company.vacuums > 0 {
-        flag(
-            "autovacuum",
-            format!("{} autovacuum worker(s) were running", seen.company.vacuums),
-        );
-    }
-    if let Some(cores) = others(used, duration).filter(|cores| *cores > OTHERS) {
-        flag(
-            "other_processes",
-            format!(
-                "other processes of this machine, the servers' writers included, used {cores:.1} cores"
-            ),
-        );
-    }
-    if result.retry_count > 0 {
-        flag(
-            "retried",
-            format!("the run was tried again {} time(s)", result.retry_count),
-        );
-    }
-    flags
-}
-
-/// Cores that neither rb-bench nor its backends kept busy; none where one of them is not known.
-fn others(used: &Used, duration: Duration) -> Option<f64> {
-    let seconds = duration.as_secs_f64();
-    // what is counted in ticks of a hundredth of a second says nothing about less
-    if seconds < 0.2 || used.host.busy_per_core.is_empty() {
-        return None;
-    }
-    let busy: f64 = used.host.busy_per_core.iter().sum();
-    let ours = used.cpu.rb_bench_s
-        + used.cpu.source_s.unwrap_or(0.0)
-        + used.cpu.destination_s.unwrap_or(0.0);
-    Some(busy - ours / seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -506,43 +408,5 @@ mod tests {
         assert!((spans["connecting"] - 0.2).abs() < 1e-9);
         assert!((spans["copying"] - 0.7).abs() < 1e-9);
         assert_eq!(spans.len(), 2);
-    }
-
-    #[test]
-    fn disturbances_are_flagged_with_their_cause() {
-        let used = Used {
-            cpu: CpuRecord {
-                rb_bench_s: 0.5,
-                source_s: Some(0.5),
-                destination_s: Some(1.0),
-                ..CpuRecord::default()
-            },
-            host: HostUse {
-                busy_per_core: vec![0.9, 0.9],
-                steal: 0.05,
-                throttled_s: 0.0,
-            },
-            rss_peak: None,
-            pg: ServerActivity {
-                checkpoints_requested: Some(1),
-                ..ServerActivity::default()
-            },
-        };
-        let kinds = |seconds| -> Vec<String> {
-            flags(
-                &used,
-                &Seen::default(),
-                &PipelineResult::default(),
-                Duration::from_secs(seconds),
-            )
-            .into_iter()
-            .map(|flag| flag.kind)
-            .collect()
-        };
-        assert_eq!(
-            kinds(2),
-            ["checkpoint_requested", "cpu_steal", "other_processes"]
-        );
-        assert_eq!(kinds(1), ["checkpoint_requested", "cpu_steal"]);
     }
 }

@@ -1,14 +1,12 @@
-//! The statistics of paired runs: medians, ranges, and what pairs say about two arms.
+//! The statistics of paired runs: medians, ranges, and the ratio of two arms with its interval.
 //!
 //! Everything here is a pure function of numbers. A pair's value is `ln(t_before / t_after)`, so that
 //! time and throughput always agree and a gain and a loss of the same size weigh the same. The
 //! estimate is the Hodges-Lehmann median of the Walsh averages, the interval the exact inversion of
 //! the Wilcoxon signed-rank test (Hollander, Wolfe, Chicken: Nonparametric Statistical Methods,
 //! 3.2 and 3.3): untied critical values on the sorted Walsh averages, closed, ties and zeroes kept.
-//! Nothing here may print a verdict that too few pairs cannot carry: an [`Estimate`] without enough
-//! of them cannot be made.
-
-use std::fmt;
+//! An [`Estimate`] without enough pairs to carry it cannot be made; what it says is `verdict`'s
+//! business.
 
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +109,11 @@ impl Estimate {
         (self.lower.exp(), self.upper.exp())
     }
 
+    /// The estimate on the log scale: point, lower end, upper end.
+    pub(super) fn logs(&self) -> (f64, f64, f64) {
+        (self.shift, self.lower, self.upper)
+    }
+
     /// How often such intervals hold the truth, at least: 0.95.
     #[must_use]
     pub fn confidence(&self) -> f64 {
@@ -122,188 +125,6 @@ impl Estimate {
     pub fn pairs(&self) -> usize {
         self.pairs
     }
-
-    /// What this says against a threshold: `threshold` is a relative change, 0.02 for 2 %.
-    #[must_use]
-    pub fn verdict(&self, threshold: f64) -> Verdict {
-        let tau = threshold.ln_1p();
-        if self.lower > tau {
-            Verdict::Improved
-        } else if self.upper < -tau {
-            Verdict::Regressed
-        } else if self.lower >= -tau && self.upper <= tau {
-            Verdict::Equivalent
-        } else {
-            Verdict::Inconclusive {
-                more_pairs: self.more_pairs(tau),
-            }
-        }
-    }
-
-    /// About how many more pairs would take the interval off the threshold, were the estimate
-    /// right: its width falls with the root of the pairs. None where the estimate lies on it.
-    fn more_pairs(&self, tau: f64) -> Option<u32> {
-        let half = (self.upper - self.lower) / 2.0;
-        let room = (self.shift.abs() - tau).abs();
-        let total = (self.pairs as f64) * (half / room).powi(2);
-        let more = (total - self.pairs as f64).ceil().max(1.0);
-        (more.is_finite() && more < 1_000.0).then_some(more as u32)
-    }
-}
-
-/// The answer of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The interval lies wholly above the threshold.
-    Improved,
-    /// The interval lies wholly below it.
-    Regressed,
-    /// The interval lies wholly within it, on both sides.
-    Equivalent,
-    /// Neither: the interval reaches over the threshold.
-    Inconclusive {
-        /// About how many more pairs would tell, where that can be said.
-        more_pairs: Option<u32>,
-    },
-    /// Too few pairs for an interval.
-    InsufficientData {
-        /// Pairs there are.
-        pairs: usize,
-        /// Pairs there must be.
-        needed: usize,
-    },
-    /// An iteration did not deliver its rows: its speed says nothing.
-    Invalid,
-}
-
-impl Verdict {
-    /// The verdict as artifacts and summaries name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Improved => "IMPROVED",
-            Self::Regressed => "REGRESSED",
-            Self::Equivalent => "EQUIVALENT",
-            Self::Inconclusive { .. } => "INCONCLUSIVE",
-            Self::InsufficientData { .. } => "INSUFFICIENT DATA",
-            Self::Invalid => "INVALID",
-        }
-    }
-}
-
-/// Two arms compared: every pair's ratio, and the verdict.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// Pairs compared.
-    pub pairs: usize,
-    /// `t_before / t_after` over the pairs; none where there is no pair.
-    pub ratio: Option<Spread>,
-    /// Point and interval, where there are enough pairs.
-    pub estimate: Option<Estimate>,
-    /// The smallest change that counts: 0.02 for 2 %.
-    pub threshold: f64,
-    /// The answer.
-    pub verdict: Verdict,
-}
-
-impl Comparison {
-    /// Compares pairs of (before, after) seconds against a threshold, 0.02 for 2 %.
-    #[must_use]
-    pub fn of_pairs(seconds: &[(f64, f64)], threshold: f64) -> Self {
-        let ratios: Vec<f64> = seconds.iter().map(|(b, a)| b / a).collect();
-        let logs: Vec<f64> = ratios.iter().map(|r| r.ln()).collect();
-        let (estimate, verdict) = match Estimate::of_pairs(&logs, ALPHA) {
-            Ok(estimate) => (Some(estimate), estimate.verdict(threshold)),
-            Err(TooFewPairs { pairs, needed }) => {
-                (None, Verdict::InsufficientData { pairs, needed })
-            }
-        };
-        Self {
-            pairs: seconds.len(),
-            ratio: Spread::of(&ratios),
-            estimate,
-            threshold,
-            verdict,
-        }
-    }
-
-    /// The same, of a session in which an iteration was invalid.
-    #[must_use]
-    pub fn invalidated(self) -> Self {
-        Self {
-            estimate: None,
-            verdict: Verdict::Invalid,
-            ..self
-        }
-    }
-}
-
-/// The verdict as one line: what, how much, how sure.
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.verdict {
-            Verdict::InsufficientData { pairs, needed } => {
-                return write!(
-                    f,
-                    "INSUFFICIENT DATA ({}; a verdict needs {needed})",
-                    counted(pairs, "pair")
-                );
-            }
-            Verdict::Invalid => {
-                return f.write_str(
-                    "INVALID  rows did not arrive as they left; the speed says nothing",
-                );
-            }
-            _ => {}
-        }
-        f.write_str(self.verdict.name())?;
-        if let Some(estimate) = &self.estimate {
-            let (low, high) = estimate.interval();
-            write!(
-                f,
-                "  throughput {} % ({:.0} % CI {} .. {}), {}, threshold {} %",
-                signed_percent(estimate.ratio()),
-                estimate.confidence() * 100.0,
-                signed_percent(low),
-                signed_percent(high),
-                counted(self.pairs, "pair"),
-                trimmed(self.threshold * 100.0),
-            )?;
-        }
-        if let Verdict::Inconclusive { more_pairs } = self.verdict {
-            match more_pairs {
-                Some(more) => write!(
-                    f,
-                    "; about {} would tell",
-                    counted(more as usize, "more pair")
-                )?,
-                None => f.write_str(
-                    "; the difference is too close to the threshold to be told apart from it",
-                )?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A ratio as a signed change in percent, one digit: 1.183 is `+18.3`.
-#[must_use]
-pub fn signed_percent(ratio: f64) -> String {
-    let percent = (ratio - 1.0) * 100.0;
-    // what rounds to zero has no sign
-    if percent.abs() < 0.05 {
-        return "0.0".into();
-    }
-    format!("{percent:+.1}")
-}
-
-fn trimmed(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-fn counted(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The fewest pairs with 2^(1-n) <= alpha: with fewer, not even the widest interval is sure enough.
@@ -467,64 +288,7 @@ mod tests {
         assert!((low - 0.01f64.exp()).abs() < 1e-12 && (high - 0.06f64.exp()).abs() < 1e-12);
     }
 
-    #[test]
-    fn verdicts_follow_the_interval_and_the_threshold() {
-        let steady = |ratio: f64| Comparison::of_pairs(&[(ratio, 1.0); 8], 0.02).verdict;
-        assert_eq!(steady(1.5), Verdict::Improved);
-        assert_eq!(steady(0.7), Verdict::Regressed);
-        assert_eq!(steady(1.0), Verdict::Equivalent);
-        assert_eq!(steady(1.019), Verdict::Equivalent);
-        assert_eq!(steady(1.021), Verdict::Improved);
-        // as much slower as 1.019 is faster
-        assert_eq!(steady(1.0 / 1.019), Verdict::Equivalent);
-        let wide: Vec<(f64, f64)> = (0..8).map(|n| (0.9 + f64::from(n) * 0.04, 1.0)).collect();
-        let comparison = Comparison::of_pairs(&wide, 0.02);
-        assert!(matches!(comparison.verdict, Verdict::Inconclusive { .. }));
-    }
-
-    #[test]
-    fn zeroes_and_ties_are_kept() {
-        let comparison = Comparison::of_pairs(&[(1.0, 1.0); 6], 0.0);
-        assert_eq!(comparison.verdict, Verdict::Equivalent);
-        assert_eq!(comparison.estimate.unwrap().pairs(), 6);
-    }
-
-    #[test]
-    fn lines_say_what_was_found_and_how_sure() {
-        let line = |seconds: &[(f64, f64)]| Comparison::of_pairs(seconds, 0.021).to_string();
-        insta::assert_snapshot!(line(&[(1.0, 0.8); 3]), @"INSUFFICIENT DATA (3 pairs; a verdict needs 6)");
-        insta::assert_snapshot!(line(&[(1.0, 0.8); 1]), @"INSUFFICIENT DATA (1 pair; a verdict needs 6)");
-        let faster: Vec<(f64, f64)> = (0..10)
-            .map(|n| (1.14 + f64::from(n) * 0.008, 1.0))
-            .collect();
-        insta::assert_snapshot!(line(&faster), @"IMPROVED  throughput +17.6 % (95 % CI +15.6 .. +19.6), 10 pairs, threshold 2.1 %");
-        let wide: Vec<(f64, f64)> = (0..8).map(|n| (0.9 + f64::from(n) * 0.04, 1.0)).collect();
-        insta::assert_snapshot!(line(&wide), @"INCONCLUSIVE  throughput +3.7 % (95 % CI -6.0 .. +13.9), 8 pairs, threshold 2.1 %; about 309 more pairs would tell");
-        insta::assert_snapshot!(
-            Comparison::of_pairs(&faster, 0.02).invalidated(),
-            @"INVALID  rows did not arrive as they left; the speed says nothing"
-        );
-    }
-
     proptest! {
-        #[test]
-        fn exchanging_the_arms_mirrors_everything(
-            seconds in prop::collection::vec((0.1f64..10.0, 0.1f64..10.0), 6..25),
-        ) {
-            let there = Comparison::of_pairs(&seconds, 0.02);
-            let swapped: Vec<(f64, f64)> = seconds.iter().map(|(b, a)| (*a, *b)).collect();
-            let back = Comparison::of_pairs(&swapped, 0.02);
-            let (there_e, back_e) = (there.estimate.unwrap(), back.estimate.unwrap());
-            prop_assert!((there_e.ratio() * back_e.ratio() - 1.0).abs() < 1e-9);
-            prop_assert!((there_e.interval().0 * back_e.interval().1 - 1.0).abs() < 1e-9);
-            let mirrored = match there.verdict {
-                Verdict::Improved => "REGRESSED",
-                Verdict::Regressed => "IMPROVED",
-                other => other.name(),
-            };
-            prop_assert_eq!(back.verdict.name(), mirrored);
-        }
-
         #[test]
         fn the_point_lies_in_its_interval(logs in prop::collection::vec(-1.0f64..1.0, 6..30)) {
             let estimate = Estimate::of_pairs(&logs, ALPHA).unwrap();

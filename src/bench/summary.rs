@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 
 use super::artifact::{ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary};
 use super::order::Arm;
-use super::stats::{Comparison, Spread};
+use super::stats::{Estimate, Spread};
+use super::verdict::Comparison;
 use crate::engine::result::PipelineResult;
 
 /// Sums up the iterations of a session. `threshold` is a relative change, 0.02 for 2 %.
@@ -66,10 +67,10 @@ fn record(comparison: &Comparison) -> ComparisonRecord {
     ComparisonRecord {
         pairs: comparison.pairs as u32,
         ratio: comparison.ratio,
-        estimate: estimate.map(super::stats::Estimate::ratio),
+        estimate: estimate.map(Estimate::ratio),
         ci_low: estimate.map(|e| e.interval().0),
         ci_high: estimate.map(|e| e.interval().1),
-        confidence: estimate.map(super::stats::Estimate::confidence),
+        confidence: estimate.map(Estimate::confidence),
         threshold_pct: comparison.threshold * 100.0,
         verdict: comparison.verdict.name().to_owned(),
         text: comparison.to_string(),

@@ -24,8 +24,8 @@ pub(super) fn token() -> Result<CancellationToken> {
             if cancelled.is_cancelled() {
                 std::process::exit(INTERRUPTED);
             }
-            eprintln!("rb-bench: stopping; once more to leave at once");
             cancelled.cancel();
+            super::print_error("rb-bench: stopping; once more to leave at once");
         }
     });
     Ok(token)

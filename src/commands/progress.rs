@@ -17,6 +17,7 @@ const PLAIN: Duration = Duration::from_secs(10);
 
 /// Shows a run until it is dropped.
 pub(super) struct Progress {
+    telemetry: Arc<Telemetry>,
     bar: ProgressBar,
     task: JoinHandle<()>,
 }
@@ -33,6 +34,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }
+        let kept = Arc::clone(telemetry);
         let (telemetry, shown) = (Arc::clone(telemetry), bar.clone());
         let task = tokio::spawn(async move {
             let began = Instant::now();
@@ -40,31 +42,42 @@ impl Progress {
             let mut printed = Instant::now();
             loop {
                 tick.tick().await;
-                for event in telemetry.take_events() {
-                    if terminal {
-                        shown.println(&event.text);
-                    } else {
-                        eprintln!("rb-bench: {}", event.text);
-                    }
-                }
+                tell_events(&telemetry, &shown);
                 let line = line(telemetry.phase(), &telemetry.totals(), began.elapsed());
                 if terminal {
                     shown.set_message(line);
                     shown.tick();
                 } else if printed.elapsed() >= PLAIN {
                     printed = Instant::now();
-                    eprintln!("rb-bench: {line}");
+                    super::print_error(&format!("rb-bench: {line}"));
                 }
             }
         });
-        Self { bar, task }
+        Self {
+            telemetry: kept,
+            bar,
+            task,
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         self.task.abort();
+        // also what led to an error that is printed next
+        tell_events(&self.telemetry, &self.bar);
         self.bar.finish_and_clear();
+    }
+}
+
+/// Prints what happened since the last time.
+fn tell_events(telemetry: &Telemetry, bar: &ProgressBar) {
+    for event in telemetry.take_events() {
+        if bar.is_hidden() {
+            super::print_error(&format!("rb-bench: {}", event.text));
+        } else {
+            bar.println(&event.text);
+        }
     }
 }
 

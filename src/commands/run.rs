@@ -121,9 +121,6 @@ async fn execute(pipeline: Pipeline, flags: &RunFlags) -> Result<u8> {
         None
     };
     drop(progress);
-    for event in telemetry.take_events() {
-        eprintln!("rb-bench: {}", event.text);
-    }
     print(&finished, verified.as_deref(), flags)?;
     let outcome = verified.as_deref().map_or(Ok(()), engine::require_match);
     finished.close().await;

@@ -1,6 +1,6 @@
 //! rb-bench itself killed, without a warning.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::proxy::{self, Fate, Sent};
 use crate::rehearsal::{Rehearsal, Running};
@@ -52,6 +52,19 @@ fn a_run_killed_while_it_builds_keys_leaves_no_table_after_the_next() {
         .assert_ok()
         .assert_says(&["run `r` died; its unfinished tables were dropped"]);
     rehearsal.assert_complete();
+}
+
+#[test]
+fn what_a_killed_run_had_its_servers_do_ends_within_seconds() {
+    let rehearsal = Rehearsal::with_table("busy", 10).streams(&["slow"]);
+    rehearsal.at_source("CREATE VIEW slow AS SELECT id, note, pg_sleep(20)::text AS slept FROM t");
+    let running = rehearsal.start(&[]);
+    rehearsal.until_source("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'");
+    let begun = Instant::now();
+    running.kill();
+    rehearsal.assert_untouched();
+    // the check is made every two seconds; the query itself would take 200
+    assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

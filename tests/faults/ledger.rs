@@ -90,8 +90,15 @@ fn a_run_killed_between_its_commits_is_undone_by_the_next_where_one_is_missing()
 #[test]
 fn a_worker_that_still_commits_for_a_dead_run_is_ended_by_the_next() {
     let (rehearsal, gate) = killed_in_between("orphan");
-    // the next run finds the orphan, ends it, and comes to stand at the gate itself
+    let orphan = rehearsal.at_dest(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    );
+    // the next run ends the orphan, and comes to stand at the gate itself
     let running = rehearsal.start(&["--run-id", "other"]);
+    rehearsal.until_dest(&format!(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = {orphan}"
+    ));
     until_in_between(&rehearsal);
     gate.open_gate();
     running
@@ -103,9 +110,19 @@ fn a_worker_that_still_commits_for_a_dead_run_is_ended_by_the_next() {
 
 #[test]
 fn a_run_killed_between_its_commits_is_confirmed_by_the_next_where_all_happened() {
-    let (rehearsal, gate) = killed_in_between("all");
+    let rehearsal = Rehearsal::with_table("all", 4000).commit("ledger");
+    // a first run makes the ledger, on which the leader of the second can be held
+    rehearsal.run(&["--run-id", "first"]).assert_ok();
+    rehearsal.at_dest("TRUNCATE t");
+    let gate = rehearsal.gate_at_commit("NEW.id % 100 = 0");
+    let running = rehearsal.start(&["--run-id", "r"]);
+    rehearsal.until_at_gate(2);
+    let held = Held::connect(&rehearsal.dest);
+    held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
     gate.open_gate();
     rehearsal.until_dest("SELECT count(*) = 4000 FROM t");
+    running.kill();
+    held.sql("ROLLBACK");
     let outcome = rehearsal.run(&["--run-id", "r"]);
     outcome.assert_ok().assert_says(&["it is complete"]);
     assert_eq!(outcome.number("records_written"), 4000);

@@ -384,11 +384,6 @@ impl Running {
         self.child.wait().expect("it is our child");
     }
 
-    /// Whether it has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it is our child").is_some()
-    }
-
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Outcome {

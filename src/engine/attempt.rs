@@ -142,7 +142,7 @@ impl Attempt<'_> {
                     row.state
                 ),
             )
-            .remedy("look into rb_bench.runs; delete the row to run it again")
+            .remedy("see in rb_bench.runs and in the target what is there; another --run-id copies again")
         })?;
         Ok(Some(FinishedRun::replayed(result, self.run.as_str())))
     }

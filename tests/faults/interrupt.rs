@@ -33,7 +33,7 @@ fn ctrl_c_and_sigterm_stop_a_copy_at_the_servers_too() {
             .max_retries(3);
         let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
         let running = rehearsal.start(&[]);
-        rehearsal.until_at_gate(2);
+        gate.until_waiting(2);
         stop(running, signal).assert_says(&["interrupted; nothing was committed"]);
         rehearsal.until_dest(ALL_QUIET);
         rehearsal.assert_untouched();
@@ -76,8 +76,12 @@ fn ctrl_c_stops_a_run_that_prepares_or_commits_as_long_as_nothing_is_decided() {
     for (commit, waiting) in [("two_phase", 2), ("ledger", 2), ("single_writer", 1)] {
         let rehearsal = Rehearsal::with_table("deciding", 4000).commit(commit);
         let gate = rehearsal.gate_at_commit("NEW.id % 100 = 0");
-        let running = rehearsal.start(&[]);
-        rehearsal.until_at_gate(waiting);
+        let running = if waiting == 2 {
+            rehearsal.start_shared(&[])
+        } else {
+            rehearsal.start(&[])
+        };
+        gate.until_waiting(waiting);
         stop(running, Signal::SIGINT);
         rehearsal.assert_untouched();
         drop(gate);
@@ -88,8 +92,8 @@ fn ctrl_c_stops_a_run_that_prepares_or_commits_as_long_as_nothing_is_decided() {
 fn ctrl_c_between_two_commits_takes_the_first_back() {
     let rehearsal = Rehearsal::with_table("between", 4000).commit("ledger");
     let gate = rehearsal.gate_at_commit("NEW.id = 1");
-    let running = rehearsal.start(&[]);
-    rehearsal.until_at_gate(1);
+    let running = rehearsal.start_shared(&[]);
+    gate.until_waiting(1);
     rehearsal.until_dest("SELECT count(*) > 0 FROM t");
     stop(running, Signal::SIGINT);
     rehearsal.assert_untouched();
@@ -100,20 +104,12 @@ fn ctrl_c_between_two_commits_takes_the_first_back() {
 fn ctrl_c_stops_a_run_that_builds_keys_and_drops_its_tables() {
     let rehearsal = Rehearsal::with_table("keys", 4000);
     rehearsal.at_dest("DROP TABLE t");
-    // the hidden table is ours as soon as it is there, so that its key cannot be built
-    let held = Held::connect(&rehearsal.dest);
+    let gate = rehearsal.gate_at_alter();
     let running = rehearsal.start(&[]);
-    let hidden = "FROM pg_class WHERE relname LIKE 'aside%' AND relkind = 'r'";
-    held.until(&format!("SELECT count(*) = 1 {hidden}"));
-    let table = held.sql(&format!("SELECT oid::regclass {hidden}"));
-    held.sql(&format!("BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE"));
-    held.until("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rb-bench leader' AND wait_event_type = 'Lock'");
-    running.signal(Signal::SIGINT);
-    held.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rb-bench leader' AND query LIKE '%CONSTRAINT%' AND wait_event_type = 'Lock'");
-    held.sql("ROLLBACK");
-    let outcome = running.finish();
-    assert_eq!(outcome.status.code(), Some(130), "{outcome:#?}");
+    gate.until_waiting(1);
+    stop(running, Signal::SIGINT);
     rehearsal.assert_untouched();
+    drop(gate);
 }
 
 #[test]
@@ -121,14 +117,14 @@ fn ctrl_c_during_verification_says_that_the_rows_are_there() {
     let rehearsal = Rehearsal::with_table("verifying", 2000);
     let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
     let running = rehearsal.start(&["--verify"]);
-    rehearsal.until_at_gate(2);
+    gate.until_waiting(2);
     // granted when the run has committed; verification waits behind it
     let locked = Held::connect(&rehearsal.dest)
         .begin("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(30)");
     rehearsal.until_dest(
         "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'",
     );
-    gate.open_gate();
+    gate.open();
     rehearsal.until_dest("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rb-bench verify' AND wait_event_type = 'Lock'");
     let outcome = stop(running, Signal::SIGINT);
     outcome.assert_says(&["committed"]);
@@ -146,7 +142,7 @@ fn a_second_ctrl_c_leaves_at_once() {
     let rehearsal = Rehearsal::with_table("twice", 4000);
     let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
     let running = rehearsal.start(&[]);
-    rehearsal.until_at_gate(2);
+    gate.until_waiting(2);
     running.signal(Signal::SIGINT);
     running.signal(Signal::SIGINT);
     let outcome = running.finish();

@@ -1,7 +1,7 @@
 //! Failures between commits that happen one by one.
 
 use crate::proxy::{self, Fate};
-use crate::rehearsal::{Held, Rehearsal, Running, terminate};
+use crate::rehearsal::{Gate, Held, Rehearsal, terminate};
 
 #[test]
 fn a_worker_that_cannot_commit_undoes_those_that_have() {
@@ -9,7 +9,8 @@ fn a_worker_that_cannot_commit_undoes_those_that_have() {
     rehearsal.at_dest("INSERT INTO t VALUES (-1, 'was there before')");
     rehearsal.fail_at_commit("NEW.id = 4000");
     rehearsal
-        .run(&[])
+        .start_shared(&[])
+        .finish()
         .assert_failed(&["row 4000 is refused at the end", "23514"]);
     assert_eq!(rehearsal.at_dest("SELECT id FROM t"), "-1");
     rehearsal.assert_nothing_left();
@@ -61,25 +62,21 @@ fn commits_that_are_all_lost_leave_nothing_and_are_tried_again() {
 }
 
 /// A run that is killed when one worker has committed and the other is about to.
-fn killed_in_between(name: &str) -> (Rehearsal, Held) {
+fn killed_in_between(name: &str) -> (Rehearsal, Gate) {
     let rehearsal = Rehearsal::with_table(name, 4000).commit("ledger");
     let gate = rehearsal.gate_at_commit("NEW.id = 1");
-    let running = rehearsal.start(&["--run-id", "r"]);
-    until_in_between(&rehearsal);
-    Running::kill(running);
-    (rehearsal, gate)
-}
-
-fn until_in_between(rehearsal: &Rehearsal) {
-    rehearsal.until_at_gate(1);
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    gate.until_waiting(1);
     rehearsal.until_dest("SELECT count(*) BETWEEN 1 AND 3999 FROM t");
+    running.kill();
+    (rehearsal, gate)
 }
 
 #[test]
 fn a_run_killed_between_its_commits_is_undone_by_the_next_where_one_is_missing() {
     let (rehearsal, gate) = killed_in_between("mixed");
     terminate(&rehearsal.dest, "rb-bench write");
-    gate.open_gate();
+    gate.open();
     rehearsal
         .run(&["--run-id", "r"])
         .assert_ok()
@@ -94,13 +91,12 @@ fn a_worker_that_still_commits_for_a_dead_run_is_ended_by_the_next() {
         "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     );
-    // the next run ends the orphan, and comes to stand at the gate itself
+    // the next run ends the orphan, and may come to stand at the gate itself
     let running = rehearsal.start(&["--run-id", "other"]);
     rehearsal.until_dest(&format!(
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = {orphan}"
     ));
-    until_in_between(&rehearsal);
-    gate.open_gate();
+    gate.open();
     running
         .finish()
         .assert_ok()
@@ -115,11 +111,11 @@ fn a_run_killed_between_its_commits_is_confirmed_by_the_next_where_all_happened(
     rehearsal.run(&["--run-id", "first"]).assert_ok();
     rehearsal.at_dest("TRUNCATE t");
     let gate = rehearsal.gate_at_commit("NEW.id % 100 = 0");
-    let running = rehearsal.start(&["--run-id", "r"]);
-    rehearsal.until_at_gate(2);
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    gate.until_waiting(2);
     let held = Held::connect(&rehearsal.dest);
     held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
-    gate.open_gate();
+    gate.open();
     rehearsal.until_dest("SELECT count(*) = 4000 FROM t");
     running.kill();
     held.sql("ROLLBACK");
@@ -133,11 +129,11 @@ fn a_run_killed_between_its_commits_is_confirmed_by_the_next_where_all_happened(
 fn a_run_killed_before_its_first_commit_is_forgotten_by_the_next() {
     let rehearsal = Rehearsal::with_table("none", 4000).commit("ledger");
     let gate = rehearsal.gate_at_commit("NEW.id % 100 = 0");
-    let running = rehearsal.start(&["--run-id", "r"]);
-    rehearsal.until_at_gate(2);
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    gate.until_waiting(2);
     running.kill();
     terminate(&rehearsal.dest, "rb-bench write");
-    gate.open_gate();
+    gate.open();
     rehearsal
         .run(&["--run-id", "r"])
         .assert_ok()
@@ -149,7 +145,7 @@ fn a_run_killed_before_its_first_commit_is_forgotten_by_the_next() {
 fn refusal(name: &str, then: &str, says: &[&str]) {
     let (rehearsal, gate) = killed_in_between(name);
     terminate(&rehearsal.dest, "rb-bench write");
-    gate.open_gate();
+    gate.open();
     let there = rehearsal.at_dest(&format!("{then}; SELECT count(*) FROM t"));
     let outcome = rehearsal.run(&["--run-id", "other"]);
     outcome.assert_failed(&[

@@ -11,6 +11,7 @@ mod support;
 
 mod commit;
 mod connecting;
+mod crash;
 mod interrupt;
 mod killed;
 mod ledger;

@@ -11,10 +11,10 @@ fn a_worker_that_loses_its_destination_begins_again_and_no_row_is_doubled() {
         let rehearsal = Rehearsal::with_table("kill_dest", 4000).commit(commit);
         let gate = rehearsal.gate_at_insert("NEW.id % 1000 = 0");
         let running = rehearsal.start(&[]);
-        rehearsal.until_at_gate(2);
+        gate.until_waiting(2);
         terminate(&rehearsal.dest, "rb-bench write 0");
-        rehearsal.until_at_gate(2);
-        gate.open_gate();
+        gate.until_waiting(2);
+        gate.open();
         let outcome = running.finish();
         outcome
             .assert_ok()
@@ -32,11 +32,11 @@ fn a_worker_that_loses_its_source_begins_again_and_no_row_is_doubled() {
     let rehearsal = Rehearsal::with_table("kill_source", 60_000).chunk_bytes(3 << 20);
     let gate = rehearsal.gate_at_insert("NEW.id % 1000 = 0");
     let running = rehearsal.start(&[]);
-    rehearsal.until_at_gate(2);
+    gate.until_waiting(2);
     rehearsal.until_source("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'ClientWrite'");
     terminate(&rehearsal.source, "rb-bench read 0");
     terminate(&rehearsal.source, "rb-bench read 1");
-    gate.open_gate();
+    gate.open();
     let outcome = running.finish();
     outcome.assert_ok().assert_says(&["lost its connection"]);
     assert_eq!(outcome.number("records_written"), 60_000);
@@ -102,7 +102,7 @@ fn workers_that_meet_on_a_key_are_found_within_two_seconds_and_both_named() {
     rehearsal.at_dest(&format!(
         "{TOTALS} CREATE TRIGGER add_up AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION add_up()"
     ));
-    let running = rehearsal.start(&[]);
+    let running = rehearsal.start_shared(&[]);
     rehearsal.until_dest("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted \
                           AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())");
     let begun = Instant::now();
@@ -126,7 +126,8 @@ fn after_workers_met_on_a_key_the_retry_has_one_worker_and_succeeds() {
         "{TOTALS} CREATE TRIGGER add_up AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION add_up()"
     ));
     rehearsal
-        .run(&[])
+        .start_shared(&[])
+        .finish()
         .assert_ok()
         .assert_says(&["trying again", "with one worker"]);
     rehearsal.assert_complete();
@@ -143,7 +144,8 @@ fn workers_that_meet_on_a_key_while_they_prepare_are_found_too() {
          FOR EACH ROW EXECUTE FUNCTION add_up()"
     ));
     rehearsal
-        .run(&[])
+        .start_shared(&[])
+        .finish()
         .assert_ok()
         .assert_says(&["trying again", "with one worker"]);
     rehearsal.assert_complete();
@@ -170,10 +172,10 @@ fn a_limit_is_rows_of_the_run_also_when_a_connection_is_lost() {
     let rehearsal = Rehearsal::with_table("limit", 4000).parallelism(2);
     let gate = rehearsal.gate_at_insert("NEW.id = 2400");
     let running = rehearsal.start(&["--limit", "2500"]);
-    rehearsal.until_at_gate(1);
+    gate.until_waiting(1);
     terminate(&rehearsal.dest, "rb-bench write");
-    rehearsal.until_at_gate(1);
-    gate.open_gate();
+    gate.until_waiting(1);
+    gate.open();
     let outcome = running.finish();
     outcome.assert_ok().assert_says(&["lost its connection"]);
     assert_eq!(rehearsal.at_dest("SELECT count(*) FROM t"), "2500");

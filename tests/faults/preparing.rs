@@ -84,7 +84,7 @@ fn losing_the_snapshot_or_lock_session_ends_the_attempt() {
         let rehearsal = Rehearsal::with_table("session", 2000);
         let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
         let running = rehearsal.start(&[]);
-        rehearsal.until_at_gate(2);
+        gate.until_waiting(2);
         terminate(&rehearsal.source, session);
         running
             .finish()

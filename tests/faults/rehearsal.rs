@@ -17,9 +17,6 @@ use crate::support;
 
 /// How long anything that is awaited may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The advisory lock that the gates of these tests wait for.
-const GATE: i32 = 4711;
-
 /// What a table holds, as its server sums it up.
 pub(crate) const CONTENTS: &str =
     "count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0)";
@@ -58,6 +55,13 @@ pub(crate) struct Running {
 /// A session of the test's own, for locks and for looking.
 pub(crate) struct Held {
     client: Client,
+}
+
+/// A place where a run waits in the destination for as long as the test likes.
+pub(crate) struct Gate {
+    session: Held,
+    /// The advisory lock that the session has and the run wants.
+    key: i32,
 }
 
 impl Rehearsal {
@@ -211,31 +215,53 @@ impl Rehearsal {
         self.start(flags).finish()
     }
 
-    /// Makes a function that waits at the gate, in the destination.
-    pub(crate) fn build_gate(&self) {
-        self.at_dest(&format!(
-            "CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN NEW; END $$"
-        ));
+    /// From now on inserting such a row waits at a gate, which is closed.
+    pub(crate) fn gate_at_insert(&self, condition: &str) -> Gate {
+        let trigger = format!(
+            "CREATE TRIGGER gate_at_insert BEFORE INSERT ON t FOR EACH ROW WHEN ({condition}) \
+             EXECUTE FUNCTION wait_at_insert()"
+        );
+        self.gate("insert", 4711, "trigger", &trigger)
     }
 
-    /// From now on inserting this row waits at the gate; the lock that keeps it closed.
-    pub(crate) fn gate_at_insert(&self, condition: &str) -> Held {
-        self.build_gate();
-        self.at_dest(&format!(
-            "CREATE TRIGGER gate BEFORE INSERT ON t FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION wait_at_gate()"
-        ));
-        self.close_gate()
+    /// From now on committing or preparing such a row waits at a gate, which is closed.
+    pub(crate) fn gate_at_commit(&self, condition: &str) -> Gate {
+        let trigger = format!(
+            "CREATE CONSTRAINT TRIGGER gate_at_commit AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION wait_at_commit()"
+        );
+        self.gate("commit", 4712, "trigger", &trigger)
     }
 
-    /// From now on committing or preparing this row waits at the gate.
-    pub(crate) fn gate_at_commit(&self, condition: &str) -> Held {
-        self.build_gate();
+    /// From now on every ALTER TABLE waits at a gate, which is closed.
+    pub(crate) fn gate_at_alter(&self) -> Gate {
+        let trigger = "CREATE EVENT TRIGGER gate_at_alter ON ddl_command_start WHEN TAG IN ('ALTER TABLE') \
+                       EXECUTE FUNCTION wait_at_alter()";
+        self.gate("alter", 4713, "event_trigger", trigger)
+    }
+
+    fn gate(&self, name: &str, key: i32, returns: &str, trigger: &str) -> Gate {
+        let value = if returns == "trigger" {
+            "RETURN NEW;"
+        } else {
+            ""
+        };
         self.at_dest(&format!(
-            "CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED \
-             FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION wait_at_gate()"
+            "CREATE FUNCTION wait_at_{name}() RETURNS {returns} LANGUAGE plpgsql AS \
+             $$ BEGIN PERFORM pg_advisory_xact_lock_shared({key}); {value} END $$; {trigger}"
         ));
-        self.close_gate()
+        let session = Held::connect(&self.dest);
+        session.sql(&format!("SELECT pg_advisory_lock({key})"));
+        Gate { session, key }
+    }
+
+    /// Starts a run of two workers of which each has rows, for either waits for the other.
+    pub(crate) fn start_shared(&self, flags: &[&str]) -> Running {
+        let gate = self.gate_at_insert("NEW.id % 100 = 0");
+        let running = self.start(flags);
+        gate.until_waiting(2);
+        gate.open();
+        running
     }
 
     /// Committing or preparing this row fails.
@@ -245,20 +271,6 @@ impl Rehearsal {
              $$ BEGIN RAISE 'row % is refused at the end', NEW.id USING ERRCODE = 'check_violation'; END $$; \
              CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED \
              FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse()"
-        ));
-    }
-
-    fn close_gate(&self) -> Held {
-        let held = Held::connect(&self.dest);
-        held.sql(&format!("SELECT pg_advisory_lock({GATE})"));
-        held
-    }
-
-    /// Waits until so many sessions of rb-bench stand at the gate.
-    pub(crate) fn until_at_gate(&self, sessions: u32) {
-        self.until_dest(&format!(
-            "SELECT count(*) >= {sessions} FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted \
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         ));
     }
 
@@ -479,10 +491,23 @@ impl Held {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
 
-    /// Opens the gate that this session keeps closed.
-    pub(crate) fn open_gate(&self) {
-        self.sql(&format!("SELECT pg_advisory_unlock({GATE})"));
+impl Gate {
+    /// Waits until so many sessions stand at it.
+    #[track_caller]
+    pub(crate) fn until_waiting(&self, sessions: u32) {
+        self.session.until(&format!(
+            "SELECT count(*) >= {sessions} FROM pg_locks WHERE locktype = 'advisory' AND objid = {} AND NOT granted \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            self.key
+        ));
+    }
+
+    /// Opens it for good.
+    pub(crate) fn open(&self) {
+        self.session
+            .sql(&format!("SELECT pg_advisory_unlock({})", self.key));
     }
 }
 

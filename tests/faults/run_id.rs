@@ -38,11 +38,11 @@ fn the_second_of_two_processes_with_the_same_id_is_told() {
     let rehearsal = Rehearsal::with_table("both", 4000);
     let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
     let first = rehearsal.start(&["--run-id", "r"]);
-    rehearsal.until_at_gate(2);
+    gate.until_waiting(2);
     rehearsal
         .run(&["--run-id", "r"])
         .assert_failed(&["run `r` is under way in another process"]);
-    gate.open_gate();
+    gate.open();
     first.finish().assert_ok();
     rehearsal.assert_complete();
 }

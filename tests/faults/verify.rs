@@ -7,14 +7,14 @@ fn a_row_that_another_client_deletes_before_verification_fails_it() {
     let rehearsal = Rehearsal::with_table("deletes", 2000);
     let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
     let running = rehearsal.start(&["--verify"]);
-    rehearsal.until_at_gate(2);
+    gate.until_waiting(2);
     // granted when the run has committed, before verification comes to read
     let deleted = Held::connect(&rehearsal.dest)
         .begin("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; DELETE FROM t WHERE id = 7; COMMIT");
     rehearsal.until_dest(
         "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'",
     );
-    gate.open_gate();
+    gate.open();
     running.finish().assert_failed(&[
         "verification failed",
         "public.t: 2000 rows in the source, 1999 arrived",

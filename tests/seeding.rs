@@ -1,6 +1,5 @@
 //! Making a dataset's rows: once for each digest, never by halves, never more than is kept.
 
-
 mod support;
 
 use std::sync::Arc;

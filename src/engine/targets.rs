@@ -4,6 +4,7 @@
 
 use super::blueprint::Blueprint;
 use super::fit::{self, Fit};
+use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin, Reference};
 use super::snapshot::{Found, Snapshot};
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
@@ -125,7 +126,10 @@ pub async fn match_targets(
         let name = target_name(found, destination)?;
         let chosen = found.stream.columns.as_deref();
         let source = &found.relation;
-        let outcome = match catalog::relation(session, &name).await? {
+        let outcome = match catalog::relation(session, &name)
+            .await
+            .map_err(explain_lock)?
+        {
             Some(target) => match target.kind {
                 RelationKind::Table | RelationKind::Partitioned => {
                     fit::fit(source, chosen, &target)

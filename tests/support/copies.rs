@@ -88,7 +88,8 @@ pub(crate) fn dump(url: &str, query: &str) -> String {
                 client
                     .batch_execute(
                         "SET DateStyle = 'ISO, DMY'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'Asia/Kolkata'; \
-                         SET extra_float_digits = 1; SET bytea_output = 'escape'; SET lc_monetary = 'C'; SET search_path = 'public'",
+                         SET extra_float_digits = 1; SET bytea_output = 'escape'; SET lc_monetary = 'C'; SET search_path = 'public'; \
+                         SET quote_all_identifiers = off",
                     )
                     .await
                     .expect("settings can be set");

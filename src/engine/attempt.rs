@@ -11,11 +11,12 @@ use super::plan::CommitForm;
 use super::planning::Planned;
 use super::queue::{Queue, SharedQueue};
 use super::result::PipelineResult;
+use super::sequences::{self, Sequence};
 use super::snapshot::{Found, Snapshot};
 use super::source::Pace;
 use super::state::{self, Details, RunId, RunState};
 use super::stop::unless_stopped;
-use super::targets::{self, Sequence, Target};
+use super::targets::{self, Target};
 use super::worker::{ReadFrom, Shared, WriteTo};
 use super::{FinishedRun, Held, RunRequest, backend, recovery, report, verify};
 use crate::config::types::{
@@ -353,14 +354,15 @@ impl Attempt<'_> {
             );
             leader.make_aside(self.run, &prepared.aside, &row).await?;
         }
-        if matches!(planned.form, CommitForm::TwoPhase | CommitForm::Ledger) {
-            for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
-                if let Target::Existing(relation) = &one.target {
-                    let sequences =
-                        targets::sequences(&leader.decision, &relation.name, &stream.columns);
-                    prepared.sequences.extend(sequences.await?);
-                }
+        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
+            if let Target::Existing(relation) = &one.target {
+                let found = sequences::sequences(&leader.decision, &relation.name, &stream.columns);
+                prepared.sequences.extend(found.await?);
             }
+        }
+        if planned.form == CommitForm::SingleWriter {
+            // looked for to see what this role may; the worker moves them in its transaction
+            prepared.sequences.clear();
         }
         Ok(prepared)
     }

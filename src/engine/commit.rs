@@ -18,11 +18,11 @@ use super::crew::Crew;
 use super::leader::{Leader, LedgerHead, ledger_sql};
 use super::plan::CommitForm;
 use super::result::PipelineResult;
+use super::sequences::Sequence;
 use super::state::{Details, LedgerWorker, RunState};
 use super::stop::unless_stopped;
-use super::targets::Sequence;
 use super::worker::Order;
-use super::{backend, blueprint::Blueprint, recovery, targets};
+use super::{backend, blueprint::Blueprint, recovery, sequences};
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::telemetry::counters::{Phase, Telemetry};
@@ -172,7 +172,7 @@ impl Commit<'_> {
                     )
                     .await?;
             }
-            for sequence in targets::sequences(decision, &aside.hidden, &aside.columns).await? {
+            for sequence in sequences::sequences(decision, &aside.hidden, &aside.columns).await? {
                 if let Some(value) = sequence.extreme(decision).await? {
                     sequence.advance(decision, &value).await?;
                 }

@@ -16,9 +16,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::dest::{ChunkDestination, CopyDestination, InsertDestination, NullDestination};
 use super::plan::CopyFormat;
+use super::sequences;
 use super::snapshot;
 use super::source::{ChunkSource, GenerateSource, PostgresSource};
-use super::targets::{self};
 use super::worker::{Measured, Order, ReadFrom, Ready, Report, Shared, WriteTo};
 use super::{backend, settings};
 use crate::config::types::LoadMethod;
@@ -283,7 +283,7 @@ impl Hand {
             session.execute(sql, "building keys and indexes").await?;
         }
         for (table, columns) in own_tables {
-            for sequence in targets::sequences(session, table, columns).await? {
+            for sequence in sequences::sequences(session, table, columns).await? {
                 if let Some(value) = sequence.extreme(session).await? {
                     sequence.advance(session, &value).await?;
                 }

@@ -221,9 +221,12 @@ async fn expand(
             )
             .remedy("`*` stands for any characters, `?` for one; names are case-sensitive"));
         }
+        // a parent is read with the rows of its heirs: those would travel twice
+        let heirs = catalog::heirs(session, &matching).await?;
         names.extend(
             matching
                 .into_iter()
+                .filter(|name| !heirs.contains(name))
                 .filter(|name| seen.insert(name.clone()))
                 .map(|name| (stream.clone(), name)),
         );

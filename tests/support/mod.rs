@@ -7,6 +7,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod copies;
+pub(crate) mod values;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -121,7 +121,7 @@ fn report(format: Format, outcome: Outcome) -> Result<u8> {
             print_line(&text)?;
             // the artifact is the one document: the error stands in it, and on stderr
             let Some(error) = error else { return Ok(0) };
-            eprintln!("rb-bench: error: {error}");
+            super::print_error(&format!("rb-bench: error: {error}"));
             return Ok(error.exit_code());
         }
         Format::Text if artifact.iterations.is_empty() => {}

@@ -39,7 +39,7 @@ pub(super) fn run(args: ClusterArgs) -> Result<u8> {
 
 /// What there is to wait for goes to stderr.
 pub(super) fn tell(message: &str) {
-    eprintln!("rb-bench: {message}");
+    super::print_error(&format!("rb-bench: {message}"));
 }
 
 fn status(options: &ClusterOptions, format: Format) -> Result<u8> {

@@ -10,7 +10,10 @@ const INTERRUPTED: i32 = 130;
 
 /// A token that the first signal cancels.
 pub(super) fn token() -> Result<CancellationToken> {
-    token_with(|line| eprintln!("rb-bench: {line}"), Vec::new)
+    token_with(
+        |line| super::print_error(&format!("rb-bench: {line}")),
+        Vec::new,
+    )
 }
 
 /// The same; `tell` prints a line on stderr, and before a second signal leaves at once it tells what
@@ -36,8 +39,8 @@ pub(super) fn token_with(
                 }
                 std::process::exit(INTERRUPTED);
             }
-            tell("stopping; once more to leave at once");
             cancelled.cancel();
+            tell("stopping; once more to leave at once");
         }
     });
     Ok(token)

@@ -37,7 +37,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
                 // a reader that went away does not need to be told
                 let _ = print_line(&error.to_json().to_string());
             }
-            eprintln!("rb-bench: error: {error}");
+            print_error(&format!("rb-bench: error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -77,6 +77,11 @@ fn in_runtime(command: impl Future<Output = Result<u8>>) -> Result<u8> {
         .build()
         .map_err(|e| Error::new(Kind::Io, format!("cannot start a runtime: {e}")))?
         .block_on(command)
+}
+
+/// Prints a line on standard error, if anybody is there to read it.
+fn print_error(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a line on standard output. A reader that has gone away is no error of ours.

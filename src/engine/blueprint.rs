@@ -4,41 +4,27 @@
 //! not brought along: a copy has no business to enforce what it was not told to. What is left out
 //! is said in the notes. Types that are not built in must exist in the destination.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::fit::Fit;
+use super::keys::{Later, What, keys_to_build};
 use crate::error::Result;
-use crate::postgres::catalog::{Name, Relation, RelationKind};
+use crate::postgres::catalog::{Column, Name, Relation, RelationKind};
 use crate::postgres::{Session, quote_ident, quote_literal};
 
 /// The longest identifier PostgreSQL keeps, bytes (NAMEDATALEN - 1).
 const MAX_IDENTIFIER: usize = 63;
 
-/// A key, constraint or index to build after the load.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Later {
-    /// Its name in the source.
-    name: String,
-    /// `ADD CONSTRAINT <name> <definition>` or `CREATE INDEX <name> ON <table> <definition>`.
-    what: What,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
-    /// Primary key, unique or exclusion constraint: has an index of the same name.
-    Constraint(String),
-    /// CHECK: named within its table.
-    Check(String),
-    Index {
-        unique: bool,
-        using: String,
-    },
-}
-
 /// A sequence that a column owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sequence {
     column: String,
-    /// Made by the server for an identity column; else ours to make, for a serial one.
-    identity: bool,
+    /// `ALWAYS` or `BY DEFAULT` for an identity column; none for a serial one.
+    identity: Option<&'static str>,
+    /// The name it ends up with.
+    name: String,
+    /// `INCREMENT BY ...`, as the source's sequence has it.
+    options: String,
 }
 
 /// How to make one missing table.
@@ -46,7 +32,8 @@ struct Sequence {
 pub struct Blueprint {
     /// Where it goes in the end.
     pub target: Name,
-    columns: Vec<String>,
+    /// Names, and what stands after the name in CREATE TABLE.
+    columns: Vec<(String, String)>,
     sequences: Vec<Sequence>,
     later: Vec<Later>,
     /// What of the source's table it does not have.
@@ -63,38 +50,47 @@ impl Blueprint {
     ) -> Result<Self> {
         let mut notes = Vec::new();
         let (mut columns, mut sequences) = (Vec::new(), Vec::new());
+        let options = options(session, relation).await?;
+        let computes = |column: &Column| column.generated && column.default_is_portable;
+        let whole = relation
+            .columns
+            .iter()
+            .all(|column| fit.columns.contains(&column.name) || computes(column));
+        // its expression may need a column that is not copied
         let wanted = |name: &String| {
-            fit.columns.contains(name)
-                || relation.column(name).is_some_and(|column| column.generated)
+            fit.columns.contains(name) || whole && relation.column(name).is_some_and(computes)
         };
-        let whole = relation.columns.iter().all(|column| wanted(&column.name));
         for column in relation
             .columns
             .iter()
             .filter(|column| wanted(&column.name))
         {
-            if column.generated && !whole {
-                // its expression may need a column that is not copied
-                continue;
-            }
-            let mut sql = format!("{} {}", quote_ident(&column.name), column.type_name);
+            let mut sql = column.type_name.clone();
             if let Some(collation) = &column.collation {
                 sql.push_str(" COLLATE ");
                 sql.push_str(collation);
             }
-            match (&column.identity, &column.default) {
-                (Some(kind), _) => {
-                    let kind = if *kind == 'a' { "ALWAYS" } else { "BY DEFAULT" };
-                    sql = format!("{sql} GENERATED {kind} AS IDENTITY");
-                    sequences.push(Sequence { column: column.name.clone(), identity: true });
-                }
-                (None, Some(expression)) if column.generated && column.default_is_portable => {
+            let mut own_sequence = |identity| {
+                sequences.push(Sequence {
+                    column: column.name.clone(),
+                    identity,
+                    name: sequence_name(&target.relation, &column.name),
+                    options: options.get(&column.name).cloned().unwrap_or_default(),
+                });
+            };
+            let copied = fit.columns.contains(&column.name);
+            match (column.identity, &column.default) {
+                (Some('a'), _) => own_sequence(Some("ALWAYS")),
+                (Some(_), _) => own_sequence(Some("BY DEFAULT")),
+                (None, Some(_)) if column.generated && copied => notes.push(format!(
+                    "{target}: column `{}` is an ordinary one; the source generates it",
+                    column.name
+                )),
+                (None, Some(expression)) if column.generated => {
                     sql = format!("{sql} GENERATED ALWAYS AS ({expression}) STORED");
                 }
-                (None, Some(_)) if column.serial => {
-                    sequences.push(Sequence { column: column.name.clone(), identity: false });
-                }
-                (None, Some(expression)) if column.default_is_portable && !column.generated => {
+                (None, Some(_)) if column.serial => own_sequence(None),
+                (None, Some(expression)) if column.default_is_portable => {
                     sql = format!("{sql} DEFAULT {expression}");
                 }
                 (None, Some(_)) => notes.push(format!(
@@ -106,7 +102,7 @@ impl Blueprint {
             if column.not_null {
                 sql.push_str(" NOT NULL");
             }
-            columns.push(sql);
+            columns.push((column.name.clone(), sql));
         }
         let later = match relation.kind {
             RelationKind::Table | RelationKind::Partitioned => {
@@ -128,22 +124,24 @@ impl Blueprint {
         })
     }
 
-    /// A table for generated rows.
+    /// A table for generated rows with these columns.
     #[must_use]
-    pub fn generated(target: Name) -> Self {
-        let columns = vec![
-            "\"id\" bigint NOT NULL".to_owned(),
-            "\"payload\" text NOT NULL".to_owned(),
-        ];
-        let key = Later {
-            name: format!("{}_pkey", target.relation),
+    pub fn generated(target: Name, columns: &[String]) -> Self {
+        let all = [("id", "bigint NOT NULL"), ("payload", "text NOT NULL")];
+        let wanted = |name: &str| columns.iter().any(|column| column == name);
+        let key = wanted("id").then(|| Later {
+            name: object_name(&target.relation, None, "pkey"),
             what: What::Constraint("PRIMARY KEY (id)".to_owned()),
-        };
+        });
         Self {
             target,
-            columns,
+            columns: all
+                .iter()
+                .filter(|(name, _)| wanted(name))
+                .map(|(name, sql)| ((*name).to_owned(), (*sql).to_owned()))
+                .collect(),
             sequences: Vec::new(),
-            later: vec![key],
+            later: key.into_iter().collect(),
             notes: Vec::new(),
         }
     }
@@ -151,15 +149,47 @@ impl Blueprint {
     /// Creates the table, without keys, under this name.
     #[must_use]
     pub fn create(&self, name: &Name) -> Vec<String> {
+        let sequence_of = |column: &String| {
+            let i = self.sequences.iter().position(|s| s.column == *column)?;
+            Some((&self.sequences[i], self.sequence(name, i)))
+        };
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(column, sql)| {
+                let identity = match sequence_of(column) {
+                    Some((
+                        Sequence {
+                            identity: Some(kind),
+                            options,
+                            ..
+                        },
+                        sequence,
+                    )) => format!(
+                        " GENERATED {kind} AS IDENTITY (SEQUENCE NAME {} {options})",
+                        sequence.sql()
+                    ),
+                    _ => String::new(),
+                };
+                format!("{} {sql}{identity}", quote_ident(column))
+            })
+            .collect();
         let mut statements = vec![format!(
             "CREATE TABLE {} ({})",
             name.sql(),
-            self.columns.join(", ")
+            columns.join(", ")
         )];
-        for Sequence { column, .. } in self.sequences.iter().filter(|sequence| !sequence.identity) {
-            let sequence = Name::new(&name.schema, sequence_name(&name.relation, column));
-            let (table, column) = (name.sql(), quote_ident(column));
-            statements.push(format!("CREATE SEQUENCE {}", sequence.sql()));
+        for (i, serial) in self.sequences.iter().enumerate() {
+            if serial.identity.is_some() {
+                continue;
+            }
+            let sequence = self.sequence(name, i);
+            let (table, column) = (name.sql(), quote_ident(&serial.column));
+            statements.push(format!(
+                "CREATE SEQUENCE {} {}",
+                sequence.sql(),
+                serial.options
+            ));
             statements.push(format!(
                 "ALTER SEQUENCE {} OWNED BY {table}.{column}",
                 sequence.sql()
@@ -170,6 +200,16 @@ impl Blueprint {
             ));
         }
         statements
+    }
+
+    /// What a sequence is called while the table is called `name`.
+    fn sequence(&self, name: &Name, i: usize) -> Name {
+        let own = if *name == self.target {
+            self.sequences[i].name.clone()
+        } else {
+            format!("{}_s{i}", name.relation)
+        };
+        Name::new(&name.schema, own)
     }
 
     /// Builds keys and indexes, once the rows are in, on the table under this name.
@@ -221,35 +261,33 @@ impl Blueprint {
                 ));
             }
         }
-        for Sequence { column, .. } in &self.sequences {
-            let from = quote_ident(&sequence_name(&hidden.relation, column));
-            let to = quote_ident(&sequence_name(&self.target.relation, column));
+        for (i, sequence) in self.sequences.iter().enumerate() {
+            let from = quote_ident(&self.sequence(hidden, i).relation);
+            let to = quote_ident(&sequence.name);
             statements.push(format!("ALTER SEQUENCE {schema}.{from} RENAME TO {to}"));
         }
         statements
     }
 
-    /// Names that will be taken in the target's schema beside the table's own.
-    #[must_use]
-    pub fn names_taken(&self) -> Vec<String> {
-        self.later
-            .iter()
+    /// Gives keys, indexes and sequences names that are not taken in the target's schema, and
+    /// takes those.
+    pub fn avoid_names(&mut self, taken: &mut BTreeSet<String>) {
+        let keys = self
+            .later
+            .iter_mut()
             .filter(|later| !matches!(later.what, What::Check(_)))
-            .map(|later| later.name.clone())
-            .chain(
-                self.sequences
-                    .iter()
-                    .map(|s| sequence_name(&self.target.relation, &s.column)),
-            )
-            .collect()
-    }
-
-    /// Gives keys and indexes whose name is taken another one.
-    pub fn rename_keys(&mut self, taken: &[String]) {
-        for later in &mut self.later {
-            if taken.contains(&later.name) {
-                later.name = shorten(&format!("{}_{}", self.target.relation, later.name));
+            .map(|later| &mut later.name);
+        for name in keys.chain(self.sequences.iter_mut().map(|s| &mut s.name)) {
+            if taken.contains(name.as_str()) {
+                let free = (0u32..)
+                    .map(|n| match n {
+                        0 => shorten(&format!("{}_{name}", self.target.relation)),
+                        n => object_name(name, None, &n.to_string()),
+                    })
+                    .find(|candidate| !taken.contains(candidate));
+                *name = free.unwrap_or_default();
             }
+            taken.insert(name.clone());
         }
     }
 
@@ -266,22 +304,49 @@ fn hidden_key(hidden: &Name, i: usize) -> String {
     format!("{}_k{i}", hidden.relation)
 }
 
-/// The name PostgreSQL itself gives an identity's sequence, where nothing has to be cut.
+/// The name PostgreSQL itself gives a column's sequence.
 fn sequence_name(table: &str, column: &str) -> String {
-    if table.len() + column.len() + "__seq".len() <= MAX_IDENTIFIER {
-        return format!("{table}_{column}_seq");
-    }
-    // makeObjectName cuts the longer of both until they fit
-    let (mut table, mut column) = (table.to_owned(), column.to_owned());
-    while table.len() + column.len() + "__seq".len() > MAX_IDENTIFIER {
-        let longer = if table.len() > column.len() {
-            &mut table
-        } else {
-            &mut column
+    object_name(table, Some(column), "seq")
+}
+
+/// `first_second_label`, the longer of both cut until all fits (indexcmds.c: `makeObjectName`).
+fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
+    let (mut first, mut second) = (first.to_owned(), second.map(str::to_owned));
+    loop {
+        let name = match &second {
+            Some(second) => format!("{first}_{second}_{label}"),
+            None => format!("{first}_{label}"),
         };
-        longer.pop();
+        if name.len() <= MAX_IDENTIFIER {
+            return name;
+        }
+        match &mut second {
+            Some(second) if second.len() >= first.len() => second.pop(),
+            _ => first.pop(),
+        };
     }
-    format!("{table}_{column}_seq")
+}
+
+/// How the sequences that columns of a relation own count, as SQL.
+async fn options(session: &Session, relation: &Relation) -> Result<BTreeMap<String, String>> {
+    let sql = format!(
+        "SELECT a.attname, pg_catalog.format('INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s%s', \
+           s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache, CASE WHEN s.seqcycle THEN ' CYCLE' END) AS options \
+           FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid \
+           JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+            AND d.refobjid = {} AND d.deptype IN ('a', 'i')",
+        relation.oid
+    );
+    let doing = format!("reading the sequences of {}", relation.name);
+    let rows = session.rows(&sql, &doing).await?;
+    let text = |row: &tokio_postgres::SimpleQueryRow, name: &str| {
+        row.get(name).unwrap_or_default().to_owned()
+    };
+    Ok(rows
+        .iter()
+        .map(|row| (text(row, "attname"), text(row, "options")))
+        .collect())
 }
 
 fn shorten(name: &str) -> String {
@@ -292,75 +357,6 @@ fn shorten(name: &str) -> String {
     name[..end].to_owned()
 }
 
-async fn keys_to_build(
-    session: &Session,
-    relation: &Relation,
-    wanted: &impl Fn(&String) -> bool,
-    whole: bool,
-    target: &Name,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Later>> {
-    let doing = format!("reading the keys of {}", relation.name);
-    // a key is portable where it needs nothing but built-in objects and its own table's columns
-    let sql = format!(
-        "SELECT coalesce(x.conname, c.relname) AS name, coalesce(x.contype::text, 'i') AS kind, i.indisunique,
-            pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(c.oid), '^.*? USING ', 'USING ') AS using_text,
-            pg_catalog.pg_get_constraintdef(x.oid) AS definition,
-            (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.unnest(i.indkey::int2[]) k(attnum)
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum) AS columns,
-            i.indexprs IS NOT NULL OR i.indpred IS NOT NULL AS has_expressions,
-            NOT EXISTS (SELECT FROM pg_catalog.pg_depend p WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                        AND p.objid = c.oid AND p.refobjid >= 16384 AND p.refobjid <> i.indrelid
-                        AND p.refclassid <> 'pg_catalog.pg_constraint'::pg_catalog.regclass) AS portable
-           FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-           LEFT JOIN pg_catalog.pg_constraint x ON x.conindid = c.oid AND x.conrelid = i.indrelid AND x.contype IN ('p', 'u', 'x')
-          WHERE i.indrelid = {oid} AND i.indisvalid
-         UNION ALL
-         SELECT x.conname, 'c', false, NULL, pg_catalog.pg_get_constraintdef(x.oid),
-            (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.unnest(x.conkey) k(attnum)
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = k.attnum),
-            false,
-            NOT EXISTS (SELECT FROM pg_catalog.pg_depend p WHERE p.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
-                        AND p.objid = x.oid AND p.refobjid >= 16384 AND p.refobjid <> x.conrelid)
-           FROM pg_catalog.pg_constraint x WHERE x.conrelid = {oid} AND x.contype = 'c'
-         ORDER BY 2 DESC, 1",
-        oid = relation.oid
-    );
-    let mut later = Vec::new();
-    for row in session.rows(&sql, &doing).await? {
-        let text = |name: &str| {
-            row.try_get(name)
-                .ok()
-                .flatten()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let yes = |name: &str| text(name) == "t";
-        let columns: Vec<String> = serde_json::from_str(&text("columns")).unwrap_or_default();
-        let name = text("name");
-        let complete = columns.iter().all(wanted) && (whole || !yes("has_expressions"));
-        if !complete || !yes("portable") {
-            let why = if complete {
-                "uses objects of the source"
-            } else {
-                "needs columns that are not copied"
-            };
-            notes.push(format!("{target}: `{name}` {why} and is left out"));
-            continue;
-        }
-        let what = match text("kind").as_str() {
-            "i" => What::Index {
-                unique: yes("indisunique"),
-                using: text("using_text"),
-            },
-            "c" => What::Check(text("definition")),
-            _ => What::Constraint(text("definition")),
-        };
-        later.push(Later { name, what });
-    }
-    Ok(later)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,17 +365,21 @@ mod tests {
         Blueprint {
             target: Name::new("raw", "Orders"),
             columns: vec![
-                "\"id\" bigint GENERATED ALWAYS AS IDENTITY NOT NULL".into(),
-                "\"n\" integer".into(),
+                ("id".into(), "bigint NOT NULL".into()),
+                ("n".into(), "integer".into()),
             ],
             sequences: vec![
                 Sequence {
                     column: "id".into(),
-                    identity: true,
+                    identity: Some("ALWAYS"),
+                    name: "Orders_id_seq".into(),
+                    options: "INCREMENT BY -1".into(),
                 },
                 Sequence {
                     column: "n".into(),
-                    identity: false,
+                    identity: None,
+                    name: "Orders_n_seq".into(),
+                    options: String::new(),
                 },
             ],
             later: vec![
@@ -421,8 +421,8 @@ mod tests {
                 r#"ALTER TABLE "raw"."aside_1_0" RENAME TO "Orders""#,
                 r#"ALTER INDEX "raw"."aside_1_0_k0" RENAME TO "orders_pkey""#,
                 r#"ALTER INDEX "raw"."aside_1_0_k2" RENAME TO "by_n""#,
-                r#"ALTER SEQUENCE "raw"."aside_1_0_id_seq" RENAME TO "Orders_id_seq""#,
-                r#"ALTER SEQUENCE "raw"."aside_1_0_n_seq" RENAME TO "Orders_n_seq""#,
+                r#"ALTER SEQUENCE "raw"."aside_1_0_s0" RENAME TO "Orders_id_seq""#,
+                r#"ALTER SEQUENCE "raw"."aside_1_0_s1" RENAME TO "Orders_n_seq""#,
             ]
         );
     }
@@ -438,13 +438,19 @@ mod tests {
             1
         );
         assert!(created[1].contains(r#""Orders_n_seq""#));
+        assert!(created[0].contains(
+            r#""id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME "raw"."Orders_id_seq" INCREMENT BY -1)"#
+        ));
     }
 
     #[test]
     fn taken_names_are_avoided() {
         let mut blueprint = blueprint();
-        blueprint.rename_keys(&["by_n".into()]);
-        assert!(blueprint.names_taken().contains(&"Orders_by_n".to_owned()));
+        let mut taken = BTreeSet::from(["by_n", "Orders_by_n", "Orders_id_seq"].map(String::from));
+        blueprint.avoid_names(&mut taken);
+        assert_eq!(blueprint.later[2].name, "by_n_1");
+        assert_eq!(blueprint.sequences[0].name, "Orders_Orders_id_seq");
+        assert!(taken.contains("by_n_1") && taken.contains("orders_pkey"));
     }
 
     #[test]

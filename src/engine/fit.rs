@@ -4,7 +4,7 @@
 //! accepted only where every value of one is a value of the other. Pure.
 
 use super::plan::CopyFormat;
-use crate::postgres::catalog::{Column, FIRST_NORMAL_OID, Relation};
+use crate::postgres::catalog::{Column, FIRST_NORMAL_OID, FIRST_UNSTABLE_OID, Relation};
 
 /// Columns that fit, and how they travel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,10 +83,11 @@ pub fn fit(
 /// Every chosen column that is not there.
 pub fn own_columns(source: &Relation, chosen: Option<&[String]>) -> Result<Fit, Vec<String>> {
     let mut problems = Vec::new();
-    let columns: Vec<&Column> = chosen_columns(source, chosen, &mut problems)
-        .into_iter()
-        .filter(|column| !column.generated)
-        .collect();
+    let mut columns = chosen_columns(source, chosen, &mut problems);
+    // a new table computes them again where it can; else it keeps their values
+    if columns.len() == source.columns.len() {
+        columns.retain(|column| !column.generated || !column.default_is_portable);
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -138,9 +139,12 @@ fn why_text(mine: &Column, theirs: Option<&Column>) -> Option<String> {
             mine.base_type
         ));
     }
-    if theirs.is_some_and(|theirs| theirs.type_oid != mine.type_oid) {
+    let known = theirs.map_or(mine.type_oid < FIRST_UNSTABLE_OID, |theirs| {
+        theirs.type_oid == mine.type_oid
+    });
+    if !known {
         return Some(format!(
-            "column `{name}`: {} has another OID on the other server",
+            "column `{name}`: {} may have another OID on the other server",
             mine.base_type
         ));
     }
@@ -175,17 +179,13 @@ fn accepts(mine: &Column, theirs: &Column) -> Result<(), String> {
 
 /// Every label of the source's enum exists in the destination's.
 fn enum_grows(mine: &Column, theirs: &Column) -> bool {
-    let labels = |column: &Column| {
-        column
-            .type_body
-            .split(", ")
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    mine.type_kind == 'e' && {
-        let known = labels(theirs);
-        labels(mine).iter().all(|label| known.contains(label))
-    }
+    mine.type_kind == 'e' && has_labels(&theirs.type_body, &mine.type_body)
+}
+
+/// Whether a list of quoted labels holds all of another.
+pub fn has_labels(list: &str, wanted: &str) -> bool {
+    let known: Vec<&str> = list.split(", ").collect();
+    wanted.split(", ").all(|label| known.contains(&label))
 }
 
 /// Whether every value of the one type is a value of the other, and text carries it there.

@@ -302,6 +302,7 @@ fn is_guarded(source: &Relation, columns: &[String], target: &Relation, key: &Ke
             && source
                 .keys
                 .iter()
+                .filter(|k| !k.of_partition)
                 .any(|k| k.definition == key.definition && k.exclusion == key.exclusion);
     }
     if !key.columns.iter().all(arrives_unchanged) {
@@ -310,6 +311,7 @@ fn is_guarded(source: &Relation, columns: &[String], target: &Relation, key: &Ke
     }
     source.keys.iter().any(|k| {
         !k.exclusion
+            && !k.of_partition
             && !k.partial
             && !k.columns.is_empty()
             && k.columns.iter().all(|column| key.columns.contains(column))

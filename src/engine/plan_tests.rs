@@ -127,6 +127,7 @@ fn key(columns: &[&str]) -> Key {
         partial: false,
         exclusion: false,
         nulls_equal: false,
+        of_partition: false,
     }
 }
 
@@ -159,6 +160,7 @@ fn a_target_key_is_safe_where_the_source_guarantees_it() {
     assert!(!meets(vec![expression.clone()], vec![expression]));
     let nulls_equal = Key {
         nulls_equal: true,
+        of_partition: false,
         ..key(&["b"])
     };
     assert!(

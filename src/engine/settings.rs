@@ -3,10 +3,11 @@
 //! Time-outs, so that a long copy does not die of a default; everything that text output depends
 //! on, alike on both sides; `row_security = off`, so that a policy is an error and never a filter.
 
-/// Settings that text format depends on. Source: PostgreSQL manual, "Client Connection Defaults".
+/// Settings that text format, and names in catalogs, depend on. Source: PostgreSQL manual, "Client Connection Defaults".
 const PINNED: &str = "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; \
 SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL lc_monetary = 'C'; \
-SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = content;";
+SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = content; SET LOCAL array_nulls = on; \
+SET LOCAL quote_all_identifiers = off;";
 
 /// Our own time-outs: statements and transactions may be long, locks may not.
 fn timeouts(server_version: u32, lock_timeout: &str) -> String {

@@ -2,10 +2,14 @@
 //!
 //! Everything here only reads. It runs before a row moves, and refuses what cannot fit.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::blueprint::Blueprint;
 use super::fit::{self, Fit};
+use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin, Reference};
 use super::snapshot::{Found, Snapshot};
+use super::user_types;
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
 use crate::config::types::{Pipeline, PostgresDestination, Stream};
 use crate::error::{Error, Kind, Result};
@@ -125,7 +129,10 @@ pub async fn match_targets(
         let name = target_name(found, destination)?;
         let chosen = found.stream.columns.as_deref();
         let source = &found.relation;
-        let outcome = match catalog::relation(session, &name).await? {
+        let outcome = match catalog::relation(session, &name)
+            .await
+            .map_err(explain_lock)?
+        {
             Some(target) => match target.kind {
                 RelationKind::Table | RelationKind::Partitioned => {
                     fit::fit(source, chosen, &target)
@@ -143,6 +150,33 @@ pub async fn match_targets(
                 Err(problems) => Err(problems),
             },
         };
+        let outcome = match (outcome, snapshot) {
+            (Ok((target, fit)), Some(snapshot)) if source.kind != RelationKind::Other => {
+                let same_type = |name: &&String| match &target {
+                    Target::Existing(target) => {
+                        source.column(name).map(|c| &c.base_type)
+                            == target.column(name).map(|c| &c.base_type)
+                    }
+                    _ => true,
+                };
+                let columns: Vec<String> = source
+                    .columns
+                    .iter()
+                    .filter(|column| column.generated || fit.columns.contains(&column.name))
+                    .map(|column| &column.name)
+                    .filter(same_type)
+                    .cloned()
+                    .collect();
+                let found =
+                    user_types::problems(snapshot.reader(), session, source, &columns).await?;
+                if found.is_empty() {
+                    Ok((target, fit))
+                } else {
+                    Err(found)
+                }
+            }
+            (outcome, _) => outcome,
+        };
         match outcome {
             Ok((target, fit)) => all.push(matched(found, Some(name), target, fit)),
             Err(more) => problems.extend(more),
@@ -159,7 +193,9 @@ pub async fn match_targets(
             ));
         }
     }
+    problems.extend(seen_twice(session, &all).await?);
     if problems.is_empty() {
+        name_anew(session, &mut all).await?;
         Ok(all)
     } else {
         Err(does_not_fit(&problems))
@@ -227,72 +263,24 @@ async fn missing_target(
             quote_ident(&name.schema)
         )),
     }
-    for column in source
-        .columns
-        .iter()
-        .filter(|column| fit.columns.contains(&column.name))
-    {
-        if column.type_oid < catalog::FIRST_NORMAL_OID {
-            continue;
-        }
-        let sql = format!(
-            "SELECT pg_catalog.to_regtype({})",
-            quote_literal(&column.base_type)
-        );
-        if session
-            .value(&sql, "looking for a column's type")
-            .await?
-            .is_none()
-        {
-            problems.push(missing_type(column, name));
-        }
-    }
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    let mut blueprint = match snapshot {
+    let blueprint = match snapshot {
         Some(snapshot) if source.kind != RelationKind::Other => {
             Blueprint::read(snapshot.reader(), source, fit, name.clone()).await?
         }
-        _ => Blueprint::generated(name.clone()),
+        _ => Blueprint::generated(name.clone(), &fit.columns),
     };
-    let taken = taken(session, &name.schema, &blueprint.names_taken()).await?;
-    blueprint.rename_keys(&taken);
     Ok(Ok(Target::Missing(Box::new(blueprint))))
 }
 
-fn missing_type(column: &Column, target: &Name) -> String {
-    let what = match column.type_kind {
-        'e' => format!(
-            ": CREATE TYPE {} AS ENUM ({})",
-            column.base_type, column.type_body
-        ),
-        'c' => format!(
-            ": CREATE TYPE {} AS ({})",
-            column.base_type, column.type_body
-        ),
-        'd' => format!(
-            ": CREATE DOMAIN {} AS {}",
-            column.base_type, column.type_body
-        ),
-        _ => ", create it there first".to_owned(),
-    };
-    format!(
-        "type {} of column `{}`, for {target}, does not exist in the destination{what}",
-        column.base_type, column.name
-    )
-}
-
-async fn taken(session: &Session, schema: &str, names: &[String]) -> Result<Vec<String>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let list: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
+/// The names of relations in a schema.
+async fn relations_in(session: &Session, schema: &str) -> Result<BTreeSet<String>> {
     let sql = format!(
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {} AND c.relname IN ({})",
-        quote_literal(schema),
-        list.join(", ")
+         WHERE n.nspname = {}",
+        quote_literal(schema)
     );
     let rows = session
         .rows(&sql, "looking for names that are taken")
@@ -301,6 +289,55 @@ async fn taken(session: &Session, schema: &str, names: &[String]) -> Result<Vec<
         .iter()
         .filter_map(|row| row.get(0).map(str::to_owned))
         .collect())
+}
+
+/// Gives the keys and sequences of new tables names that are free in their schemas.
+async fn name_anew(session: &Session, matched: &mut [Matched]) -> Result<()> {
+    let targets: Vec<Name> = matched
+        .iter()
+        .filter_map(|one| one.target_name.clone())
+        .collect();
+    let mut taken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for one in matched {
+        let Target::Missing(blueprint) = &mut one.target else {
+            continue;
+        };
+        let schema = blueprint.target.schema.clone();
+        if !taken.contains_key(&schema) {
+            let mut names = relations_in(session, &schema).await?;
+            let ours = targets.iter().filter(|name| name.schema == schema);
+            names.extend(ours.map(|name| name.relation.clone()));
+            taken.insert(schema.clone(), names);
+        }
+        if let Some(taken) = taken.get_mut(&schema) {
+            blueprint.avoid_names(taken);
+        }
+    }
+    Ok(())
+}
+
+/// Targets that inherit from other targets of the run: their rows would be in those twice.
+async fn seen_twice(session: &Session, matched: &[Matched]) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for one in matched {
+        let Target::Existing(target) = &one.target else {
+            continue;
+        };
+        let heirs = catalog::heirs(session, std::slice::from_ref(&target.name)).await?;
+        for other in matched {
+            if let Some(name) = other
+                .target_name
+                .as_ref()
+                .filter(|name| heirs.contains(name))
+            {
+                problems.push(format!(
+                    "{name} is a part of {}: what both streams copy would be there twice; leave one of them out",
+                    target.name
+                ));
+            }
+        }
+    }
+    Ok(problems)
 }
 
 /// Foreign keys among the existing targets of a run, a table's own included.
@@ -340,99 +377,6 @@ pub async fn references(session: &Session, matched: &[Matched]) -> Result<Vec<Re
             })
         })
         .collect())
-}
-
-/// A sequence that an existing target's column draws from, to be moved past what is copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sequence {
-    /// The table whose column it is; the hidden one while a table is built aside.
-    pub table: Name,
-    /// The column.
-    pub column: String,
-    /// Its name, as SQL.
-    name: String,
-    /// Whether it counts down.
-    descending: bool,
-}
-
-impl Sequence {
-    /// The value furthest along among the rows that this session's transaction can see.
-    pub async fn extreme(&self, session: &Session) -> Result<Option<String>> {
-        let which = if self.descending { "min" } else { "max" };
-        let sql = format!(
-            "SELECT pg_catalog.{which}({}) FROM {}",
-            quote_ident(&self.column),
-            self.table.sql()
-        );
-        session
-            .value(&sql, "reading how far a sequence must be")
-            .await
-    }
-
-    /// Moves the sequence to `value`, unless it is past it or cannot be there.
-    pub async fn advance(&self, session: &Session, value: &str) -> Result<()> {
-        let further = if self.descending { "<" } else { ">" };
-        let sequence = quote_literal(&self.name);
-        let sql = format!(
-            "SELECT pg_catalog.setval({sequence}::pg_catalog.regclass, {value}) \
-               FROM {} now, pg_catalog.pg_sequence s \
-              WHERE s.seqrelid = {sequence}::pg_catalog.regclass AND {value} BETWEEN s.seqmin AND s.seqmax \
-                AND ({value} {further} now.last_value OR ({value} = now.last_value AND NOT now.is_called))",
-            self.name
-        );
-        session
-            .rows(&sql, &format!("moving sequence {}", self.name))
-            .await?;
-        Ok(())
-    }
-}
-
-/// The sequences that columns of a table draw from.
-pub async fn sequences(
-    session: &Session,
-    table: &Name,
-    columns: &[String],
-) -> Result<Vec<Sequence>> {
-    let doing = format!("looking for the sequences of {table}");
-    let list: Vec<String> = columns.iter().map(|column| quote_literal(column)).collect();
-    if list.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT a.attname, pg_catalog.quote_ident(sn.nspname) || '.' || pg_catalog.quote_ident(s.relname) AS seq, q.seqincrement < 0 AS descending, \
-           pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AS allowed \
-           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-           JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname IN ({}) \
-           JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid \
-             AND d.refobjsubid = a.attnum AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i') \
-           JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
-           JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace \
-           JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid \
-          WHERE n.nspname = {} AND c.relname = {}",
-        list.join(", "),
-        quote_literal(&table.schema),
-        quote_literal(&table.relation)
-    );
-    let rows = session.rows(&sql, &doing).await?;
-    rows.iter()
-        .map(|row| {
-            let text = |name: &str| row.get(name).unwrap_or_default().to_owned();
-            let sequence = text("seq");
-            if text("allowed") != "t" {
-                return Err(Error::new(
-                    Kind::Permission,
-                    format!("sequence {sequence} of {table} must be moved past the copied values, and this role may not"),
-                )
-                .remedy(format!("GRANT UPDATE ON SEQUENCE {sequence} to this role")));
-            }
-            Ok(Sequence {
-                table: table.clone(),
-                column: text("attname"),
-                name: sequence,
-                descending: text("descending") == "t",
-            })
-        })
-        .collect()
 }
 
 /// What the destination server still has room for.

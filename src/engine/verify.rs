@@ -55,7 +55,7 @@ fn sums_sql(expressions: &str, from: &Name, less: &Baseline) -> String {
     });
     let sum = |seed: u8, less: &str| {
         format!(
-            "(coalesce(pg_catalog.sum(pg_catalog.hashtextextended(r::pg_catalog.text, {seed})::pg_catalog.numeric), 0){less})::pg_catalog.text"
+            "(coalesce(pg_catalog.sum(pg_catalog.hashtextextended((r.*)::pg_catalog.text, {seed})::pg_catalog.numeric), 0){less})::pg_catalog.text"
         )
     };
     format!(

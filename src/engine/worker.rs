@@ -15,8 +15,8 @@ use super::backend;
 use super::hand::Hand;
 use super::plan::Plan;
 use super::queue::SharedQueue;
+use super::sequences::Sequence;
 use super::source::Pace;
-use super::targets::Sequence;
 use crate::config::types::{Generate, LoadMethod};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::Server;
@@ -168,6 +168,7 @@ impl Worker {
                         shared,
                         reports: reports.clone(),
                         measured: Measured::default(),
+                        committing: false,
                     }
                     .run(inbox)
                 });

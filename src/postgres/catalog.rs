@@ -7,10 +7,21 @@ use tokio_postgres::SimpleQueryRow;
 
 use super::session::Session;
 use super::{quote_ident, quote_literal};
+use crate::config::relation::RelationName;
 use crate::error::{Error, Kind, Result};
 
 /// OIDs below this are assigned by PostgreSQL itself (`FirstNormalObjectId`).
 pub const FIRST_NORMAL_OID: u32 = 16384;
+
+/// OIDs from here on are given while a cluster is made and differ between versions
+/// (`FirstGenbkiObjectId`).
+pub const FIRST_UNSTABLE_OID: u32 = 10_000;
+
+/// The definition of index `c` (entry `i`) from its `USING` on, of table `t` in schema `n`. The names
+/// before may hold anything, so they are measured and not searched.
+pub const INDEX_BODY: &str = "pg_catalog.substr(pg_catalog.pg_get_indexdef(c.oid), 1 + pg_catalog.length(pg_catalog.format( \
+'CREATE %sINDEX %I ON %s%I.%I ', CASE WHEN i.indisunique THEN 'UNIQUE ' END, c.relname, CASE WHEN c.relkind = 'I' THEN 'ONLY ' END, \
+n.nspname, t.relname)))";
 
 /// A schema-qualified name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +54,11 @@ impl Name {
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.schema, self.relation)
+        let name = RelationName {
+            schema: Some(self.schema.clone()),
+            table: self.relation.clone(),
+        };
+        f.write_str(&name.to_text())
     }
 }
 
@@ -107,7 +122,8 @@ pub struct Column {
     pub type_kind: char,
     /// The modifier; -1 where there is none.
     pub type_modifier: i32,
-    /// Whether the type has binary input and output, and neither it nor its element is reg*.
+    /// Whether the type has binary input and output, and neither it nor its element is reg*. An
+    /// array of vectors has none: the server does not read back what it wrote.
     pub binary_io: bool,
     /// Whether it is NOT NULL.
     pub not_null: bool,
@@ -159,6 +175,8 @@ pub struct Key {
     pub exclusion: bool,
     /// Whether two NULLs count as equal.
     pub nulls_equal: bool,
+    /// Whether it is a partition's: it says nothing of the other partitions' rows.
+    pub of_partition: bool,
 }
 
 /// A relation as the catalogs describe it.
@@ -266,7 +284,8 @@ async fn columns(session: &Session, oid: u32, doing: &str) -> Result<Vec<Column>
             t.typsend <> 0 AND t.typreceive <> 0
               AND NOT (t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname LIKE 'reg%')
               AND NOT coalesce(e.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND e.typname LIKE 'reg%', false)
-              AND coalesce(e.typsend <> 0 AND e.typreceive <> 0, true) AS binary_io,
+              AND coalesce(e.typsend <> 0 AND e.typreceive <> 0, true)
+              AND coalesce(e.oid NOT IN ('pg_catalog.int2vector'::pg_catalog.regtype, 'pg_catalog.oidvector'::pg_catalog.regtype), true) AS binary_io,
             coalesce(
               (SELECT pg_catalog.string_agg(x.attname || ' ' || pg_catalog.format_type(x.atttypid, x.atttypmod), ', ' ORDER BY x.attnum)
                  FROM pg_catalog.pg_attribute x
@@ -349,19 +368,20 @@ async fn leaves(session: &Session, oid: u32, doing: &str) -> Result<Vec<Leaf>> {
 async fn keys(session: &Session, oid: u32, doing: &str) -> Result<Vec<Key>> {
     // to_jsonb gives NULLs a name of their own before PostgreSQL 15, where the column does not exist
     let sql = format!(
-        "SELECT ic.relname, i.indisexclusion, i.indpred IS NOT NULL AS partial,
+        "SELECT c.relname, i.indrelid <> {oid} AS of_partition, i.indisexclusion, i.indpred IS NOT NULL AS partial,
             coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_equal,
             CASE WHEN i.indexprs IS NULL THEN
               (SELECT pg_catalog.json_agg(a.attname ORDER BY k.n) FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts)
             END AS columns,
             coalesce(pg_catalog.pg_get_constraintdef(x.oid),
-                     pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? USING ', 'USING ')) AS definition
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+                     {INDEX_BODY}) AS definition
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+         JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
          LEFT JOIN pg_catalog.pg_constraint x ON x.conindid = i.indexrelid AND x.contype = 'x'
          WHERE (i.indisunique OR i.indisexclusion) AND i.indisvalid
            AND (i.indrelid = {oid} OR i.indrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree({oid})))
-         ORDER BY ic.relname"
+         ORDER BY c.relname"
     );
     let rows = session.rows(&sql, doing).await?;
     rows.iter()
@@ -379,23 +399,60 @@ async fn keys(session: &Session, oid: u32, doing: &str) -> Result<Vec<Key>> {
                 partial: fields.yes("partial"),
                 exclusion: fields.yes("indisexclusion"),
                 nulls_equal: fields.yes("nulls_equal"),
+                of_partition: fields.yes("of_partition"),
             })
         })
         .collect()
 }
 
 /// The relations of a schema that a pattern with `*` and `?` names, sorted; views and foreign
-/// tables too, partitions and other leaves of partitioned tables not.
+/// tables too, partitions not, nor rb-bench's own state.
 pub async fn matching(session: &Session, schema: &str, pattern: &str) -> Result<Vec<Name>> {
     let sql = format!(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname LIKE {} AND c.relname LIKE {} AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-           AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'
+           AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'rb_bench') AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'
          ORDER BY 1, 2",
         quote_literal(&like_pattern(schema)),
         quote_literal(&like_pattern(pattern))
     );
     let rows = session.rows(&sql, "listing relations").await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let fields = Fields(row);
+            Name::new(fields.text("nspname"), fields.text("relname"))
+        })
+        .collect())
+}
+
+/// The relations that inherit, at whatever remove, from one of these.
+pub async fn heirs(session: &Session, of: &[Name]) -> Result<Vec<Name>> {
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list: Vec<String> = of
+        .iter()
+        .map(|name| {
+            format!(
+                "({}, {})",
+                quote_literal(&name.schema),
+                quote_literal(&name.relation)
+            )
+        })
+        .collect();
+    let sql = format!(
+        "WITH RECURSIVE heirs AS (
+           SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE (n.nspname, c.relname) IN ({})
+           UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN heirs h ON h.inhrelid = i.inhparent)
+         SELECT n.nspname, c.relname FROM heirs h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2",
+        list.join(", ")
+    );
+    let rows = session
+        .rows(&sql, "looking for tables that inherit")
+        .await?;
     Ok(rows
         .iter()
         .map(|row| {

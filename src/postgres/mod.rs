@@ -10,6 +10,7 @@ mod line;
 pub mod password;
 pub mod session;
 pub mod sqlstate;
+pub mod user_types;
 
 pub use connect::Server;
 pub use session::Session;

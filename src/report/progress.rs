@@ -2,7 +2,7 @@
 //!
 //! Standard output is never touched: it belongs to the result.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,17 +34,20 @@ impl Terminal {
         }
     }
 
-    /// Prints a line above whatever is drawn.
+    /// Prints a line above whatever is drawn. Nobody reading it is no error of ours.
     pub fn line(&self, text: &str) {
+        let print = || {
+            let _ = writeln!(std::io::stderr(), "rb-bench: {text}");
+        };
         match self.locked().as_ref() {
-            Some(bar) => bar.suspend(|| eprintln!("rb-bench: {text}")),
-            None => eprintln!("rb-bench: {text}"),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 
     /// Whether lines can move.
     #[must_use]
-    pub fn is_terminal(&self) -> bool {
+    pub fn draws(&self) -> bool {
         self.draws
     }
 

@@ -35,7 +35,7 @@ impl RunProgress {
                 tick.tick().await;
                 tell_events(&shown, &watched);
                 let line = line(watched.phase(), &watched.totals(), began.elapsed());
-                if shown.is_terminal() {
+                if shown.draws() {
                     shown.show(line);
                 } else if printed.elapsed() >= PLAIN {
                     printed = Instant::now();

@@ -7,6 +7,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod copies;
+pub(crate) mod values;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,6 +111,11 @@ pub(crate) fn server() -> &'static Cluster {
             format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{PREFIX}')");
         let url = cluster.url("postgres");
         for name in sql(&url, &list).lines() {
+            // A test that failed may have left what keeps its database from being dropped.
+            let left = format!("SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = '{name}'");
+            for rollback in sql(&url, &left).lines() {
+                sql(&cluster.url(name), rollback);
+            }
             sql(&url, &format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
         }
         cluster

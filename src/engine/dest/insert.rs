@@ -14,6 +14,7 @@ use super::ChunkDestination;
 use crate::engine::plan::{CopyFormat, StreamSpec};
 use crate::error::{Error, Result};
 use crate::postgres::block::Block;
+use crate::postgres::catalog::Name;
 use crate::postgres::{Session, quote_ident, sqlstate};
 
 /// The most parameters a statement can have (protocol: a 16-bit count).
@@ -60,11 +61,17 @@ impl InsertDestination {
 
 impl Insert {
     fn rows_a_statement(&self) -> usize {
-        (MAX_PARAMETERS / self.columns.max(1)).clamp(1, MAX_ROWS)
+        // without a column there is only DEFAULT VALUES, which makes one row
+        MAX_PARAMETERS
+            .checked_div(self.columns)
+            .map_or(1, |rows| rows.clamp(1, MAX_ROWS))
     }
 
     /// The INSERT of this many rows.
     fn sql(&self, rows: usize) -> String {
+        if self.columns == 0 {
+            return format!("{} DEFAULT VALUES", self.into);
+        }
         let tuple = |row: usize| {
             let parameters: Vec<String> = (1..=self.columns)
                 .map(|c| format!("${}", row * self.columns + c))
@@ -126,11 +133,7 @@ impl ChunkDestination for InsertDestination {
                 .collect();
             self.waited = Duration::ZERO;
             self.insert = Some(Insert {
-                into: format!(
-                    "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE",
-                    stream.loads_into()?.sql(),
-                    columns.join(", ")
-                ),
+                into: insert_into(stream.loads_into()?, &columns),
                 columns: columns.len(),
                 parser: RowParser::new(stream.format),
                 rows: Vec::new(),
@@ -189,6 +192,18 @@ impl ChunkDestination for InsertDestination {
     fn session(&self) -> Option<&Session> {
         Some(&self.session)
     }
+}
+
+/// An INSERT as far as its values.
+fn insert_into(table: &Name, columns: &[String]) -> String {
+    if columns.is_empty() {
+        return format!("INSERT INTO {}", table.sql());
+    }
+    format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE",
+        table.sql(),
+        columns.join(", ")
+    )
 }
 
 fn not_open() -> Error {

@@ -62,6 +62,10 @@ pub struct GenerateSource {
     total: u64,
     waited: Duration,
     payload: Vec<u8>,
+    /// Whether the stream has the column `id`.
+    id: bool,
+    /// Whether the stream has the column `payload`.
+    text: bool,
 }
 
 impl GenerateSource {
@@ -76,6 +80,8 @@ impl GenerateSource {
             made: 0,
             total: 0,
             waited: Duration::ZERO,
+            id: true,
+            text: true,
         }
     }
 
@@ -88,22 +94,28 @@ impl GenerateSource {
                 *byte = DIGITS[usize::from(random & 63)];
             }
         }
-        block.push(&2i16.to_be_bytes());
-        block.push(&8i32.to_be_bytes());
-        block.push(&(self.made as i64 + 1).to_be_bytes());
-        block.push(&(self.payload.len() as i32).to_be_bytes());
-        block.push(&self.payload);
+        block.push(&(i16::from(self.id) + i16::from(self.text)).to_be_bytes());
+        if self.id {
+            block.push(&8i32.to_be_bytes());
+            block.push(&(self.made as i64 + 1).to_be_bytes());
+        }
+        if self.text {
+            block.push(&(self.payload.len() as i32).to_be_bytes());
+            block.push(&self.payload);
+        }
     }
 }
 
 impl ChunkSource for GenerateSource {
     fn open<'a>(
         &'a mut self,
-        _stream: &'a StreamSpec,
+        stream: &'a StreamSpec,
         _chunk: &'a Chunk,
         limit: Option<u64>,
     ) -> BoxFuture<'a, Result<()>> {
         self.random = SmallRng::seed_from_u64(self.settings.seed);
+        let wanted = |name: &str| stream.columns.iter().any(|column| column == name);
+        (self.id, self.text) = (wanted("id"), wanted("payload"));
         (self.made, self.waited) = (0, Duration::ZERO);
         self.total = limit.map_or(self.settings.rows, |limit| limit.min(self.settings.rows));
         Box::pin(std::future::ready(Ok(())))

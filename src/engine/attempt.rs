@@ -35,6 +35,16 @@ pub(super) struct OpenSource {
     pub(super) from: ReadFrom,
 }
 
+/// What connecting to the destination led to.
+enum Reached {
+    /// The leader's end of the run.
+    Leader(Box<Leader>),
+    /// Nothing: dest-null.
+    Nowhere,
+    /// `--run-id` names a run that was done earlier.
+    Done(Box<FinishedRun>),
+}
+
 /// What was made ready in the destination before the workers start.
 #[derive(Default)]
 struct Prepared {
@@ -72,21 +82,20 @@ impl Attempt<'_> {
     pub(super) async fn run(&self) -> Result<FinishedRun> {
         let (telemetry, cancel) = (&self.request.telemetry, &self.request.cancel);
         telemetry.enter(Phase::Connecting);
-        let mut leader = None;
-        if let Some(destination) = self.destination() {
-            let server = Server::from_endpoint(&destination.endpoint)?;
-            let connected = unless_stopped(cancel, &[], Leader::connect(&server)).await?;
-            if self.writes() {
-                let done = self.claim(&connected);
-                let done = unless_stopped(cancel, &connected.cancellers(), done).await?;
-                if let Some(finished) = done {
-                    connected.leave().await;
-                    return Ok(finished);
-                }
+        let (reached, mut source) = if self.request.options.run_id.is_some() {
+            // a run that was done already needs no source
+            match self.reach_destination().await? {
+                Reached::Done(finished) => return Ok(*finished),
+                reached => (reached, self.open_source().await?),
             }
-            leader = Some(connected);
-        }
-        let mut source = self.open_source().await?;
+        } else {
+            tokio::try_join!(self.reach_destination(), self.open_source())?
+        };
+        let leader = match reached {
+            Reached::Leader(leader) => Some(*leader),
+            Reached::Nowhere => None,
+            Reached::Done(finished) => return Ok(*finished),
+        };
         telemetry.enter(Phase::Planning);
         let mut sessions: Vec<_> = leader.iter().flat_map(Leader::cancellers).collect();
         sessions.extend(source.snapshot.as_ref().map(|s| s.reader().canceller()));
@@ -117,6 +126,24 @@ impl Attempt<'_> {
         }
         leader.claim(self.run).await?;
         self.replay(leader).await
+    }
+
+    /// Connects to the destination, settles what died there, and claims the run.
+    async fn reach_destination(&self) -> Result<Reached> {
+        let Some(destination) = self.destination() else {
+            return Ok(Reached::Nowhere);
+        };
+        let cancel = &self.request.cancel;
+        let server = Server::from_endpoint(&destination.endpoint)?;
+        let leader = unless_stopped(cancel, &[], Leader::connect(&server)).await?;
+        if self.writes() {
+            let done = unless_stopped(cancel, &leader.cancellers(), self.claim(&leader)).await?;
+            if let Some(finished) = done {
+                leader.leave().await;
+                return Ok(Reached::Done(Box::new(finished)));
+            }
+        }
+        Ok(Reached::Leader(Box::new(leader)))
     }
 
     /// The recorded result, where `--run-id` names a run that is done.

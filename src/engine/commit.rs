@@ -410,7 +410,7 @@ fn commit_all(crew: &Crew, statements: &[String]) -> BTreeMap<u32, Order> {
 }
 
 fn first_error(answers: Vec<(u32, Result<()>)>) -> Result<()> {
-    answers.into_iter().map(|(_, answer)| answer).collect()
+    answers.into_iter().try_for_each(|(_, answer)| answer)
 }
 
 fn ledger_worker(crew: &Crew, number: u32) -> Result<LedgerWorker> {

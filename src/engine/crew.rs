@@ -300,7 +300,7 @@ impl Crew {
             .map(|number| (*number, Order::Commit(Vec::new())))
             .collect();
         let answers = self.order(orders, None).await;
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        answers.into_iter().try_for_each(|(_, answer)| answer)
     }
 
     /// What every ready worker measured.

@@ -13,7 +13,7 @@ const MIN_CHUNK_BYTES: u64 = 256 << 10;
 /// The most a chunk holds, so that what a lost worker repeats stays small.
 const MAX_CHUNK_BYTES: u64 = 128 << 20;
 /// Chunks per worker that even out streams of uneven rows.
-const CHUNKS_PER_WORKER: u64 = 16;
+const CHUNKS_PER_WORKER: u64 = 8;
 
 /// How rows travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -132,6 +132,13 @@ impl Error {
         self
     }
 
+    /// Takes back a doubt about the commit: the server was asked, and nothing is committed.
+    #[must_use]
+    pub fn nothing_committed(mut self) -> Self {
+        self.commit_state = CommitState::BeforeCommit;
+        self
+    }
+
     /// Puts what was being done in front of the message: `copying public.orders: ...`.
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {

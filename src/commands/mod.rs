@@ -2,17 +2,18 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod bench;
 mod check;
 mod cluster;
 mod interrupt;
-mod progress;
+mod profiles;
 mod run;
 mod supervise;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{Cli, ClusterAction, Command, Format};
 use crate::error::{Error, Kind, Result};
 
 /// Runs the command that was typed and returns its exit code.
@@ -26,7 +27,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Run(args)) => in_runtime(run::run(args)),
         Some(Command::Copy(args)) => in_runtime(run::copy(args)),
         Some(Command::Check(args)) => in_runtime(check::run(args)),
-        Some(Command::Profiles(_)) | None => Err(Error::internal("not connected yet")),
+        Some(Command::Profiles(args)) => profiles::run(&args),
+        None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -35,7 +37,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
                 // a reader that went away does not need to be told
                 let _ = print_line(&error.to_json().to_string());
             }
-            eprintln!("rb-bench: error: {error}");
+            print_error(&format!("rb-bench: error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -48,7 +50,11 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Copy(args)) => args.options.format,
         Some(Command::Check(args)) => args.format,
         Some(Command::Profiles(args)) => args.format,
-        Some(Command::Cluster(_) | Command::Supervise(_)) => Format::Text,
+        Some(Command::Cluster(args)) => match args.action {
+            ClusterAction::Status { format } => format,
+            _ => Format::Text,
+        },
+        Some(Command::Supervise(_)) => Format::Text,
     };
     format == Format::Json
 }
@@ -71,6 +77,11 @@ fn in_runtime(command: impl Future<Output = Result<u8>>) -> Result<u8> {
         .build()
         .map_err(|e| Error::new(Kind::Io, format!("cannot start a runtime: {e}")))?
         .block_on(command)
+}
+
+/// Prints a line on standard error, if anybody is there to read it.
+fn print_error(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a line on standard output. A reader that has gone away is no error of ours.

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
-
 use super::commit::{Aside, Commit};
 use super::crew::Crew;
 use super::leader::{Leader, LedgerHead, ledger_sql};
@@ -17,6 +15,7 @@ use super::sequences::{self, Sequence};
 use super::snapshot::{Found, Snapshot};
 use super::source::Pace;
 use super::state::{self, Details, RunId, RunState};
+use super::stop::unless_stopped;
 use super::targets::{self, Target};
 use super::worker::{ReadFrom, Shared, WriteTo};
 use super::{FinishedRun, Held, RunRequest, backend, recovery, report, verify};
@@ -71,18 +70,16 @@ impl Attempt<'_> {
     }
 
     pub(super) async fn run(&self) -> Result<FinishedRun> {
-        let telemetry = &self.request.telemetry;
+        let (telemetry, cancel) = (&self.request.telemetry, &self.request.cancel);
         telemetry.enter(Phase::Connecting);
         let mut leader = None;
         if let Some(destination) = self.destination() {
             let server = Server::from_endpoint(&destination.endpoint)?;
-            let connected = Leader::connect(&server).await?;
+            let connected = unless_stopped(cancel, &[], Leader::connect(&server)).await?;
             if self.writes() {
-                for sentence in recovery::settle(&connected.control, &server).await? {
-                    telemetry.event(sentence);
-                }
-                connected.claim(self.run).await?;
-                if let Some(finished) = self.replay(&connected).await? {
+                let done = self.claim(&connected);
+                let done = unless_stopped(cancel, &connected.cancellers(), done).await?;
+                if let Some(finished) = done {
                     connected.leave().await;
                     return Ok(finished);
                 }
@@ -91,7 +88,10 @@ impl Attempt<'_> {
         }
         let mut source = self.open_source().await?;
         telemetry.enter(Phase::Planning);
-        let planned = self.plan(leader.as_ref(), &source).await?;
+        let mut sessions: Vec<_> = leader.iter().flat_map(Leader::cancellers).collect();
+        sessions.extend(source.snapshot.as_ref().map(|s| s.reader().canceller()));
+        let planned = self.plan(leader.as_ref(), &source);
+        let planned = unless_stopped(cancel, &sessions, planned).await?;
         telemetry.plan(planned.plan.units.len() as u64, planned.plan.bytes);
         let outcome = self.copy(planned, leader.as_ref(), &mut source).await;
         if outcome.is_err()
@@ -108,6 +108,15 @@ impl Attempt<'_> {
             held.snapshot = Some(snapshot);
         }
         Ok(finished)
+    }
+
+    /// Settles what died earlier and takes the run; its result, where it is done already.
+    async fn claim(&self, leader: &Leader) -> Result<Option<FinishedRun>> {
+        for sentence in recovery::settle(&leader.control, &leader.server).await? {
+            self.request.telemetry.event(sentence);
+        }
+        leader.claim(self.run).await?;
+        self.replay(leader).await
     }
 
     /// The recorded result, where `--run-id` names a run that is done.
@@ -134,7 +143,7 @@ impl Attempt<'_> {
                     row.state
                 ),
             )
-            .remedy("look into rb_bench.runs; delete the row to run it again")
+            .remedy("see in rb_bench.runs and in the target what is there; another --run-id copies again")
         })?;
         Ok(Some(FinishedRun::replayed(result, self.run.as_str())))
     }
@@ -152,8 +161,14 @@ impl Attempt<'_> {
             SourceConnector::Postgres(endpoint) => {
                 let server = Server::from_endpoint(endpoint)?;
                 let given = self.request.options.snapshot.as_deref();
-                let snapshot =
-                    Snapshot::take(&server, self.pipeline(), &endpoint.schema, given).await?;
+                let snapshot = Snapshot::take(
+                    &server,
+                    self.pipeline(),
+                    &endpoint.schema,
+                    given,
+                    &self.request.cancel,
+                )
+                .await?;
                 Ok(OpenSource {
                     found: snapshot.found.clone(),
                     from: ReadFrom::Postgres {
@@ -182,12 +197,16 @@ impl Attempt<'_> {
         let mut baselines = vec![None; planned.matched.len()];
         let (mut prepared, mut to) = (Prepared::default(), WriteTo::Null);
         if let Some((leader, destination)) = writer {
-            prepared = self.prepare(leader, &planned).await?;
-            if self.request.options.verify {
-                for (baseline, one) in baselines.iter_mut().zip(&planned.matched) {
-                    *baseline = verify::baseline(&leader.decision, one).await?;
+            let preparing = async {
+                prepared = self.prepare(leader, &planned).await?;
+                if self.request.options.verify {
+                    for (baseline, one) in baselines.iter_mut().zip(&planned.matched) {
+                        *baseline = verify::baseline(&leader.decision, one).await?;
+                    }
                 }
-            }
+                Ok(())
+            };
+            unless_stopped(&self.request.cancel, &leader.cancellers(), preparing).await?;
             to = Self::write_to(
                 &planned,
                 destination.load_method,
@@ -212,7 +231,7 @@ impl Attempt<'_> {
             buffer_bytes: self.pipeline().resources.buffer_bytes as usize,
             started: self.started,
             telemetry: Arc::clone(telemetry),
-            cancel: CancellationToken::new(),
+            cancel: self.request.cancel.child_token(),
         });
         telemetry.enter(Phase::Moving);
         let mut crew = Crew::start(Arc::clone(&shared))?;
@@ -247,6 +266,7 @@ impl Attempt<'_> {
                 destination: writer.map(|leader| leader.server.clone()),
                 matched: planned.matched,
                 baselines,
+                cancel: self.request.cancel.clone(),
             }),
         })
     }
@@ -262,7 +282,6 @@ impl Attempt<'_> {
     ) -> Result<(PipelineResult, Histograms)> {
         crew.until_ready(source.snapshot.as_mut(), writer, &self.request.cancel)
             .await?;
-        // from here on the user's wish to stop comes too late: the commit is short
         let began = Instant::now();
         match writer {
             None => crew.release().await?,
@@ -276,6 +295,7 @@ impl Attempt<'_> {
                     sequences: &prepared.sequences,
                     result: &self.result(crew),
                     telemetry: &self.request.telemetry,
+                    cancel: &self.request.cancel,
                 };
                 commit.commit(crew).await?;
             }
@@ -413,10 +433,10 @@ impl Attempt<'_> {
                 again.leave().await;
                 return done;
             }
-            leader
-                .decision
-                .execute("ROLLBACK", "giving up the attempt")
-                .await?;
+            // either may be in the middle of what failed
+            for session in [&leader.decision, &leader.control] {
+                session.execute("ROLLBACK", "giving up the attempt").await?;
+            }
             recovery::settle(&leader.control, server).await
         };
         if let Err(error) = outcome.await {

@@ -12,14 +12,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::crew::Crew;
 use super::leader::{Leader, LedgerHead, ledger_sql};
 use super::plan::CommitForm;
 use super::result::PipelineResult;
 use super::sequences::Sequence;
 use super::state::{Details, LedgerWorker, RunState};
+use super::stop::unless_stopped;
 use super::worker::Order;
-use super::{backend, blueprint::Blueprint, recovery, sequences, state};
+use super::{backend, blueprint::Blueprint, recovery, sequences};
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::telemetry::counters::{Phase, Telemetry};
@@ -56,6 +59,8 @@ pub struct Commit<'a> {
     pub result: &'a PipelineResult,
     /// What the run tells.
     pub telemetry: &'a Telemetry,
+    /// The user's wish to stop, heeded as long as nothing is decided.
+    pub cancel: &'a CancellationToken,
 }
 
 impl Commit<'_> {
@@ -88,7 +93,7 @@ impl Commit<'_> {
         } else {
             Vec::new()
         };
-        let outcome = first_error(crew.order(commit_all(crew, statements)).await);
+        let outcome = first_error(crew.order(commit_all(crew, &statements), None).await);
         let Err(error) = outcome else { return Ok(()) };
         if error.commit_state() != CommitState::AfterCommitUnknown {
             return Err(error);
@@ -136,22 +141,21 @@ impl Commit<'_> {
                     .event("the connection was lost at the COMMIT, which had succeeded");
                 Ok(())
             }
-            Some("aborted") => Err(Error::new(
-                error.kind(),
-                format!("the COMMIT did not happen: {}", error.message()),
-            )),
+            Some("aborted") => Err(error
+                .context("the COMMIT did not happen")
+                .nothing_committed()),
             other => Err(unknown(Error::internal(format!("its status is {other:?}")))),
         }
     }
 
     async fn built_aside(&self, crew: &mut Crew) -> Result<()> {
         // nobody sees the hidden tables yet, so workers may commit one by one
-        first_error(crew.order(commit_all(crew, Vec::new())).await).map_err(|error| {
-            // whatever became of that commit, its table is dropped
-            Error::new(error.kind(), error.message().to_owned()).caused_by(error)
-        })?;
+        // whatever becomes of a commit that fails, its table is dropped
+        first_error(crew.order(commit_all(crew, &[]), None).await)
+            .map_err(Error::nothing_committed)?;
         self.telemetry.enter(Phase::Indexing);
-        self.finish_aside().await?;
+        let sessions = self.leader.cancellers();
+        unless_stopped(self.cancel, &sessions, self.finish_aside()).await?;
         self.telemetry.enter(Phase::Committing);
         self.decide().await
     }
@@ -198,29 +202,49 @@ impl Commit<'_> {
         }
     }
 
-    /// After the deciding COMMIT without an answer: is the ledger row there?
+    /// After a failure in the middle of the decision: settles the run as the next one would, and
+    /// asks the ledger what has become of it.
     async fn ask_ledger(&self, error: Error) -> Result<()> {
-        let server = &self.leader.server;
+        let Leader {
+            server,
+            decision,
+            decision_backend,
+            ..
+        } = self.leader;
         let row = async {
-            backend::await_gone(server, std::slice::from_ref(&self.leader.decision_backend))
-                .await?;
+            // the run's lock must be free before it can be settled
+            let ended = decision.execute("ROLLBACK", "giving up the decision").await;
+            if ended.is_err() {
+                backend::await_gone(server, std::slice::from_ref(decision_backend)).await?;
+            }
             let leader = Leader::connect(server).await?;
+            let settled = recovery::settle_one(&leader.control, server, &self.head.run).await;
             let row = leader.ledger_row(&self.head.run).await;
             leader.leave().await;
-            row
+            settled.and(row)
         };
         match row.await {
             Ok(Some(row)) if row.state == RunState::Committed.name() => {
-                self.telemetry.event("the connection was lost at the deciding COMMIT, which had succeeded");
+                let failure = error.message();
+                self.telemetry
+                    .event(format!("{failure}; the run is committed all the same"));
                 Ok(())
             }
-            Ok(_) => Err(error),
-            Err(why) => Err(Error::new(
-                Kind::Connection,
-                format!("the deciding COMMIT was sent, its answer was lost, and the server cannot be asked ({})", why.message()),
-            )
-            .at_commit_state(CommitState::AfterCommitUnknown)
-            .remedy("the next run against this database settles it by the ledger")),
+            Ok(_) => Err(error.nothing_committed()),
+            Err(why) => {
+                let lost = why.kind() == Kind::Connection;
+                let why = why
+                    .context(format!(
+                        "{}, and what has become of the run is not settled",
+                        error.message()
+                    ))
+                    .at_commit_state(CommitState::AfterCommitUnknown);
+                Err(if lost {
+                    why.remedy("the next run against this database settles it by the ledger")
+                } else {
+                    why
+                })
+            }
         }
     }
 
@@ -235,7 +259,7 @@ impl Commit<'_> {
             .iter()
             .map(|(number, gid)| (*number, Order::Prepare(gid.clone())))
             .collect();
-        first_error(crew.order(orders).await)?;
+        first_error(crew.order(orders, Some(self.leader)).await)?;
         self.decide().await?;
         let gids: Vec<String> = gids.into_values().collect();
         let finish = recovery::finish_prepared(&self.leader.control, &gids, true).await;
@@ -270,10 +294,24 @@ impl Commit<'_> {
 
     async fn ledger(&self, crew: &mut Crew) -> Result<()> {
         self.advance_sequences(crew).await?;
+        let outcome = match self.commit_each(crew).await {
+            // the rows are in: all that is missing is the ledger's word
+            Ok(()) => self.decide().await,
+            failed => failed,
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => self.ask_ledger(error).await,
+        }
+    }
+
+    /// Lets the workers commit one by one, and others copy again what a lost connection undid.
+    async fn commit_each(&self, crew: &mut Crew) -> Result<()> {
         // workers whose commit is still ahead, and all transactions so far
         let mut waiting: Vec<u32> = crew.ready.keys().copied().collect();
         let mut transactions: BTreeMap<u32, LedgerWorker> = BTreeMap::new();
-        for round in 0..=REPAIRS {
+        let mut repairs = 0;
+        loop {
             for number in &waiting {
                 transactions.insert(*number, ledger_worker(crew, *number)?);
             }
@@ -283,36 +321,38 @@ impl Commit<'_> {
                 .map(|number| (*number, Order::Commit(Vec::new())))
                 .collect();
             let mut failed = Vec::new();
-            for (number, outcome) in crew.order(orders).await {
+            for (number, outcome) in crew.order(orders, None).await {
                 let Err(error) = outcome else { continue };
-                if self.has_committed(&transactions[&number], &error).await? {
-                    continue;
+                if !self.has_committed(&transactions[&number], &error).await? {
+                    failed.push((number, error));
                 }
-                transactions.remove(&number);
-                failed.push((number, error));
             }
-            if failed.is_empty() {
-                return self.decide().await;
+            let Some((_, root)) = failed.first() else {
+                return Ok(());
+            };
+            let all = failed.len() == transactions.len();
+            if all || repairs == REPAIRS || root.kind() != Kind::Connection {
+                return Err(failed.swap_remove(0).1);
             }
-            let root = &failed[0].1;
-            let hopeless = round == REPAIRS || root.kind() != Kind::Connection;
-            if transactions.is_empty() || hopeless {
-                return Err(self.take_back(&transactions, failed).await);
-            }
+            repairs += 1;
             self.telemetry.event(format!(
                 "{} of the workers' commits failed ({}); their chunks are copied again",
                 failed.len(),
                 root.message()
             ));
+            for (number, _) in &failed {
+                transactions.remove(number);
+            }
             waiting = self.repair(crew, &failed).await?;
         }
-        Err(Error::internal("the rounds of repair have no end"))
     }
 
     async fn write_intent(&self, transactions: &BTreeMap<u32, LedgerWorker>) -> Result<()> {
         let workers: Vec<LedgerWorker> = transactions.values().cloned().collect();
         let details = Details {
             workers: &workers,
+            // it is complete with the last commit, whoever is there to say so
+            result: Some(self.result),
             ..Details::default()
         };
         let row = ledger_sql(&self.head, RunState::Committing, &details);
@@ -360,46 +400,17 @@ impl Commit<'_> {
         crew.until_one_ready(number, &shared.cancel).await?;
         Ok(vec![number])
     }
-
-    /// The run cannot be completed: the commits that happened are taken back.
-    async fn take_back(
-        &self,
-        transactions: &BTreeMap<u32, LedgerWorker>,
-        failed: Vec<(u32, Error)>,
-    ) -> Error {
-        let Some((_, root)) = failed.into_iter().next() else {
-            return Error::internal("nothing failed");
-        };
-        let committed: Vec<&LedgerWorker> = transactions.values().collect();
-        let undone = if committed.is_empty() {
-            self.leader
-                .control
-                .execute(&state::delete_run(&self.head.run), "forgetting the run")
-                .await
-        } else {
-            recovery::undo(&self.leader.control, &self.head.run, &committed).await
-        };
-        match undone {
-            Ok(()) => root,
-            Err(error) => error
-                .at_commit_state(CommitState::AfterCommitConfirmed)
-                .context(format!(
-                    "{}, and what other workers had committed could not be undone",
-                    root.message()
-                )),
-        }
-    }
 }
 
-fn commit_all(crew: &Crew, statements: Vec<String>) -> BTreeMap<u32, Order> {
+fn commit_all(crew: &Crew, statements: &[String]) -> BTreeMap<u32, Order> {
     crew.ready
         .keys()
-        .map(|number| (*number, Order::Commit(statements.clone())))
+        .map(|number| (*number, Order::Commit(statements.to_vec())))
         .collect()
 }
 
-fn first_error(answers: BTreeMap<u32, Result<()>>) -> Result<()> {
-    answers.into_values().collect()
+fn first_error(answers: Vec<(u32, Result<()>)>) -> Result<()> {
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 fn ledger_worker(crew: &Crew, number: u32) -> Result<LedgerWorker> {

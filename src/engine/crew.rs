@@ -3,7 +3,7 @@
 //! The first error is the root cause: it stops the others, and what they say about being stopped
 //! is not heard. No attempt ends before every thread of it has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend;
 use super::leader::{Blocked, Leader};
 use super::snapshot::Snapshot;
+use super::stop::interrupted;
 use super::worker::{Measured, Order, Ready, Report, Shared, Worker};
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::histogram::Histograms;
@@ -160,15 +161,17 @@ impl Crew {
         }
     }
 
+    /// The worker that this destination backend works for.
+    fn number_of(&self, pid: i32) -> Option<u32> {
+        let mut current = self.current.iter();
+        current
+            .find(|(_, i)| i.pid == pid)
+            .map(|(number, _)| *number)
+    }
+
     /// Names both workers and the key they met on: a cancelled COPY says where it stood.
     async fn explain(&mut self, blocked: &Blocked, leader: &Leader) -> Error {
-        let number_of = |pid: i32| {
-            self.current
-                .iter()
-                .find(|(_, i)| i.pid == pid)
-                .map(|(n, _)| *n)
-        };
-        let Some(waiting) = number_of(blocked.waiting) else {
+        let Some(waiting) = self.number_of(blocked.waiting) else {
             return Error::internal("a backend that nobody knows is blocked");
         };
         if !blocked.sibling {
@@ -181,7 +184,8 @@ impl Crew {
             )
             .remedy("somebody changes the target table (ALTER, TRUNCATE, VACUUM FULL, ...); run again when that is done");
         }
-        let holder = number_of(blocked.holder)
+        let holder = self
+            .number_of(blocked.holder)
             .map_or("another worker".to_owned(), |n| format!("worker {n}"));
         let words = if leader.cancel_backend(blocked.waiting).await.is_ok() {
             tokio::time::timeout(LAST_WORDS, self.last_words(waiting))
@@ -215,41 +219,77 @@ impl Crew {
         None
     }
 
-    /// Gives each of these workers its order and waits for every answer.
-    pub async fn order(&mut self, orders: BTreeMap<u32, Order>) -> BTreeMap<u32, Result<()>> {
-        let mut answers = BTreeMap::new();
-        let expected = orders.len();
+    /// Gives each of these workers its order; their answers, in the order they came. All of them,
+    /// but where workers were to prepare the first error ends the waiting: they are undone anyway.
+    pub async fn order(
+        &mut self,
+        orders: BTreeMap<u32, Order>,
+        leader: Option<&Leader>,
+    ) -> Vec<(u32, Result<()>)> {
+        let mut answers = Vec::with_capacity(orders.len());
+        let mut waiting: BTreeSet<u32> = orders.keys().copied().collect();
+        let mut gids = BTreeMap::new();
         for (number, order) in orders {
+            if let Order::Prepare(gid) = &order {
+                gids.insert(gid.clone(), number);
+            }
             match self.workers.get(&number) {
                 Some(worker) => worker.order(order),
                 None => {
-                    answers.insert(
-                        number,
-                        Err(Error::internal(format!("there is no worker {number}"))),
-                    );
+                    waiting.remove(&number);
+                    let error = Error::internal(format!("there is no worker {number}"));
+                    answers.push((number, Err(error)));
                 }
             }
         }
-        while answers.len() < expected {
-            match self.reports.recv().await {
-                None => break,
-                Some((number, Report::Prepared | Report::Committed)) => {
-                    answers.insert(number, Ok(()));
-                }
-                Some((number, Report::Failed(error))) => {
-                    answers.insert(number, Err(error));
-                }
-                Some((number, other)) => {
-                    answers.insert(
-                        number,
-                        Err(Error::internal(format!(
-                            "worker {number} answered {other:?}"
-                        ))),
-                    );
-                }
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        while !waiting.is_empty() {
+            let (number, answer) = tokio::select! {
+                biased;
+                report = self.reports.recv() => match report {
+                    None => break,
+                    Some((number, Report::Prepared | Report::Committed)) => (number, Ok(())),
+                    Some((number, Report::Failed(error))) => (number, Err(error)),
+                    Some((number, other)) => {
+                        let error = Error::internal(format!("worker {number} answered {other:?}"));
+                        (number, Err(error))
+                    }
+                },
+                _ = watch.tick() => match self.stuck_behind_prepared(&gids, leader).await {
+                    None => continue,
+                    Some((number, error)) => (number, Err(error)),
+                },
+            };
+            let failed = answer.is_err();
+            waiting.remove(&number);
+            answers.push((number, answer));
+            if failed && !gids.is_empty() {
+                break;
             }
         }
         answers
+    }
+
+    /// A worker that waits for a sibling that has prepared: it would wait for ever.
+    async fn stuck_behind_prepared(
+        &mut self,
+        gids: &BTreeMap<String, u32>,
+        leader: Option<&Leader>,
+    ) -> Option<(u32, Error)> {
+        let leader = leader.filter(|_| !gids.is_empty())?;
+        // a session that cannot be asked shows itself at the decision
+        let (waiting, gid) = leader
+            .behind_prepared(&self.current, gids.keys())
+            .await
+            .ok()??;
+        let (number, holder) = (self.number_of(waiting)?, self.current.get(gids.get(&gid)?)?);
+        let blocked = Blocked {
+            waiting,
+            holder: holder.pid,
+            sibling: true,
+            query: String::new(),
+        };
+        Some((number, self.explain(&blocked, leader).await))
     }
 
     /// Lets workers that write nothing go.
@@ -259,7 +299,8 @@ impl Crew {
             .keys()
             .map(|number| (*number, Order::Commit(Vec::new())))
             .collect();
-        self.order(orders).await.into_values().collect()
+        let answers = self.order(orders, None).await;
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// What every ready worker measured.
@@ -288,10 +329,4 @@ impl Crew {
         }
         self.backends
     }
-}
-
-/// The error of a run that the user stopped.
-#[must_use]
-pub fn interrupted() -> Error {
-    Error::new(Kind::Interrupted, "interrupted; nothing was committed")
 }

@@ -8,6 +8,7 @@
 //! gone from the destination, everything it took or loaded goes back to the queue, and it begins a
 //! new life.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use super::source::{ChunkSource, GenerateSource, PostgresSource};
 use super::worker::{Measured, Order, ReadFrom, Ready, Report, Shared, WriteTo};
 use super::{backend, settings};
 use crate::config::types::LoadMethod;
-use crate::error::{Error, Kind, Result};
+use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::Session;
 use crate::postgres::catalog::Name;
 use crate::postgres::session::Canceller;
@@ -51,6 +52,8 @@ pub(super) struct Hand {
     pub(super) shared: Arc<Shared>,
     pub(super) reports: UnboundedSender<(u32, Report)>,
     pub(super) measured: Measured,
+    /// A COMMIT was sent: what becomes of it is the server's word.
+    pub(super) committing: bool,
 }
 
 impl Hand {
@@ -67,6 +70,13 @@ impl Hand {
                 () = cancel.cancelled() => Err(Error::new(Kind::Interrupted, "cancelled")),
                 outcome = self.lives(&mut orders, &cancellers) => outcome,
             };
+            let outcome = outcome.map_err(|error| {
+                if self.committing && matches!(error.kind(), Kind::Connection | Kind::Interrupted) {
+                    error.at_commit_state(CommitState::AfterCommitUnknown)
+                } else {
+                    error
+                }
+            });
             if outcome.is_err() {
                 // the sockets are closed by now, but a server that is busy looks up only when told
                 let cancellers = cancellers
@@ -110,6 +120,9 @@ impl Hand {
         }
         for shard in self.shared.telemetry.shards() {
             if shard.worker == self.number {
+                if let Some(left) = &self.shared.rows_left {
+                    left.fetch_add(shard.rows_written.load(Relaxed), Relaxed);
+                }
                 shard.reset();
             }
         }
@@ -321,15 +334,8 @@ impl Hand {
                         .execute(&sql, "finishing the worker's transaction")
                         .await?;
                 }
-                session
-                    .execute("COMMIT", "committing")
-                    .await
-                    .map_err(|error| match error.kind() {
-                        Kind::Connection => {
-                            error.at_commit_state(crate::error::CommitState::AfterCommitUnknown)
-                        }
-                        _ => error,
-                    })?;
+                self.committing = true;
+                session.execute("COMMIT", "committing").await?;
                 let _ = self.reports.send((self.number, Report::Committed));
             }
         }

@@ -12,7 +12,8 @@ use super::state::{self, Details, LedgerRow, RunId, RunState};
 use super::{backend, settings};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
-use crate::postgres::{Server, Session};
+use crate::postgres::session::Canceller;
+use crate::postgres::{Server, Session, quote_literal};
 
 /// The oldest server we write to.
 const OLDEST_VERSION: u32 = 140_000;
@@ -122,8 +123,7 @@ impl Leader {
             .await;
         outcome.map(|_| ()).map_err(|error| match error.sqlstate() {
             Some("42501") => error.remedy("GRANT INSERT on it to this role"),
-            Some("55P03") => error.remedy("somebody holds this table (an ALTER, a TRUNCATE, a LOCK); run again when that is done"),
-            _ => error,
+            _ => explain_lock(error),
         })
     }
 
@@ -197,6 +197,30 @@ impl Leader {
         Ok(blocked)
     }
 
+    /// A worker that waits for one of these prepared transactions: its backend, and which it is.
+    pub async fn behind_prepared(
+        &self,
+        backends: &BTreeMap<u32, backend::Identity>,
+        gids: impl Iterator<Item = &String>,
+    ) -> Result<Option<(i32, String)>> {
+        let pids: Vec<String> = backends.values().map(|b| b.pid.to_string()).collect();
+        let gids: Vec<String> = gids.map(|gid| quote_literal(gid)).collect();
+        let sql = format!(
+            "SELECT l.pid, p.gid FROM pg_catalog.pg_locks l \
+               JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = l.transactionid \
+              WHERE NOT l.granted AND l.pid IN ({}) AND p.gid IN ({})",
+            pids.join(", "),
+            gids.join(", ")
+        );
+        let rows = self
+            .control
+            .rows(&sql, "looking for blocked workers")
+            .await?;
+        Ok(rows
+            .first()
+            .and_then(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.to_owned()))))
+    }
+
     /// Cancels what a backend is doing.
     pub async fn cancel_backend(&self, pid: i32) -> Result<()> {
         let sql = format!("SELECT pg_catalog.pg_cancel_backend({pid})");
@@ -209,16 +233,32 @@ impl Leader {
     pub async fn transaction_status(&self, xid: &str) -> Result<Option<String>> {
         let sql = format!(
             "SELECT pg_catalog.pg_xact_status({}::pg_catalog.xid8)",
-            crate::postgres::quote_literal(xid)
+            quote_literal(xid)
         );
         self.control
             .value(&sql, "asking what became of a transaction")
             .await
     }
 
+    /// Cancels what the leader's sessions are doing.
+    #[must_use]
+    pub fn cancellers(&self) -> [Canceller; 2] {
+        [self.control.canceller(), self.decision.canceller()]
+    }
+
     /// Ends the decision transaction without a decision, and closes both sessions.
     pub async fn leave(self) {
         tokio::join!(self.control.close(), self.decision.close());
+    }
+}
+
+/// Says what to do about a target that could not be locked.
+pub fn explain_lock(error: Error) -> Error {
+    match error.sqlstate() {
+        Some("55P03") => error.remedy(
+            "somebody holds this table (an ALTER, a TRUNCATE, a LOCK); run again when that is done",
+        ),
+        _ => error,
     }
 }
 

@@ -28,6 +28,7 @@ mod settings;
 mod snapshot;
 pub mod source;
 pub mod state;
+mod stop;
 mod targets;
 mod user_types;
 mod verify;
@@ -39,8 +40,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::types::Pipeline;
-use crate::error::{Error, Kind, Result};
-use crate::postgres::Server;
+use crate::error::{CommitState, Error, Kind, Result};
+use crate::postgres::{Server, Session};
 use crate::telemetry::counters::Telemetry;
 use crate::telemetry::histogram::Histograms;
 use result::PipelineResult;
@@ -177,6 +178,7 @@ struct Held {
     destination: Option<Server>,
     matched: Vec<Matched>,
     baselines: Vec<verify::Baseline>,
+    cancel: CancellationToken,
 }
 
 /// Runs the pipeline: to a committed destination, or to an error that leaves it as it was.
@@ -219,6 +221,7 @@ impl FinishedRun {
     ///
     /// # Errors
     /// `Kind::Unsupported` where no server can say: generated rows, dest-null, a replayed run.
+    /// `Kind::Interrupted` where the user stops it; the rows stay committed.
     /// A difference is not an error here: see [`require_match`].
     pub async fn verify(&self, known: &KnownSums) -> Result<Vec<StreamVerification>> {
         let cannot = |why: &str| {
@@ -240,24 +243,45 @@ impl FinishedRun {
             .as_ref()
             .ok_or_else(|| cannot("nothing was written"))?;
         let session = attempt::verifying_session(server).await?;
+        let sessions = [session.canceller(), snapshot.reader().canceller()];
+        let comparing = Self::compare(held, snapshot.reader(), &session, known);
+        let verifications = stop::unless_stopped(&held.cancel, &sessions, comparing)
+            .await
+            .map_err(|error| match error.kind() {
+                Kind::Interrupted => Error::new(
+                    error.kind(),
+                    "interrupted; the rows are committed, and not verified",
+                )
+                .at_commit_state(CommitState::AfterCommitConfirmed),
+                _ => error,
+            })?;
+        session.close().await;
+        Ok(verifications)
+    }
+
+    async fn compare(
+        held: &Held,
+        reader: &Session,
+        session: &Session,
+        known: &KnownSums,
+    ) -> Result<Vec<StreamVerification>> {
         let mut verifications = Vec::with_capacity(held.matched.len());
         for (one, baseline) in held.matched.iter().zip(&held.baselines) {
             let stream = one.source.to_string();
             let at_source = async {
                 match known.get(&stream) {
                     Some(sums) => Ok(sums.clone()),
-                    None => verify::source_sums(snapshot.reader(), one).await,
+                    None => verify::source_sums(reader, one).await,
                 }
             };
             let (source, destination) =
-                tokio::try_join!(at_source, verify::target_sums(&session, one, baseline))?;
+                tokio::try_join!(at_source, verify::target_sums(session, one, baseline))?;
             verifications.push(StreamVerification {
                 stream,
                 source,
                 destination,
             });
         }
-        session.close().await;
         Ok(verifications)
     }
 

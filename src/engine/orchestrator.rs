@@ -6,9 +6,9 @@
 use std::time::Instant;
 
 use super::attempt::Attempt;
-use super::crew::interrupted;
 use super::leader::Leader;
 use super::state::RunId;
+use super::stop::interrupted;
 use super::{FinishedRun, PlanSummary, RunRequest, retry};
 use crate::config::types::Pipeline;
 use crate::error::{CommitState, Kind, Result};
@@ -57,7 +57,8 @@ pub async fn run(request: RunRequest) -> Result<FinishedRun> {
                 error
             });
         }
-        one_worker |= error.kind() == Kind::SiblingBlocked;
+        // a deadlock that the server found first is most likely one of workers with each other
+        one_worker |= error.kind() == Kind::SiblingBlocked || error.sqlstate() == Some("40P01");
         let pause = verdict.pause(number);
         request.telemetry.event(format!(
             "attempt {} failed: {}; trying again in {} ms{}",

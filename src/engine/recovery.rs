@@ -23,26 +23,29 @@ pub async fn settle(control: &Session, server: &Server) -> Result<Vec<String>> {
     }
     let mut done = Vec::new();
     for run in prepared.keys() {
-        let lock = format!("SELECT pg_catalog.pg_try_advisory_lock({})", run.lock_key());
-        if control
-            .value(&lock, "looking whether a run is alive")
-            .await?
-            .as_deref()
-            != Some("t")
-        {
-            continue;
-        }
-        let outcome = settle_run(control, server, run).await;
-        let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", run.lock_key());
-        control.execute(&unlock, "letting go of a dead run").await?;
-        done.extend(outcome.map_err(|e| {
-            e.context(format!(
-                "settling run `{}`, which died earlier",
-                run.as_str()
-            ))
-        })?);
+        done.extend(settle_one(control, server, run).await?);
     }
     Ok(done)
+}
+
+/// Settles one run, if it is dead.
+pub async fn settle_one(control: &Session, server: &Server, run: &RunId) -> Result<Option<String>> {
+    let lock = format!("SELECT pg_catalog.pg_try_advisory_lock({})", run.lock_key());
+    let free = control
+        .value(&lock, "looking whether a run is alive")
+        .await?;
+    if free.as_deref() != Some("t") {
+        return Ok(None);
+    }
+    let outcome = settle_run(control, server, run).await;
+    let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", run.lock_key());
+    control.execute(&unlock, "letting go of a dead run").await?;
+    outcome.map_err(|e| {
+        e.context(format!(
+            "settling run `{}`, which died earlier",
+            run.as_str()
+        ))
+    })
 }
 
 /// Our prepared transactions in this database, by run.
@@ -280,13 +283,16 @@ async fn undo_rows(control: &Session, workers: &[&LedgerWorker]) -> Result<()> {
 
 /// A DELETE that would do more than delete is not an undo.
 async fn refuse_side_effects(control: &Session, name: &Name) -> Result<()> {
+    // of the table itself and of its partitions
     let sql = format!(
-        "SELECT tgname FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {table}::pg_catalog.regclass AND t.tgtype & 8 <> 0 AND NOT t.tgisinternal \
-         UNION ALL SELECT conname FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = {table}::pg_catalog.regclass AND confdeltype IN ('c', 'n', 'd')",
+        "WITH it AS (SELECT {table}::pg_catalog.regclass AS oid UNION SELECT relid FROM pg_catalog.pg_partition_tree({table})) \
+         SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid IN (SELECT oid FROM it) AND tgtype & 8 <> 0 AND NOT tgisinternal \
+         UNION ALL SELECT rulename FROM pg_catalog.pg_rewrite WHERE ev_class IN (SELECT oid FROM it) AND ev_type = '4' \
+         UNION ALL SELECT conname FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid IN (SELECT oid FROM it) AND confdeltype IN ('c', 'n', 'd')",
         table = quote_literal(&name.sql())
     );
     match control
-        .rows(&sql, "looking for delete triggers")
+        .rows(&sql, "looking for what acts on a delete")
         .await?
         .first()
         .and_then(|row| row.get(0))

@@ -6,7 +6,10 @@
 
 use std::collections::HashSet;
 
+use tokio_util::sync::CancellationToken;
+
 use super::settings;
+use super::stop::unless_stopped;
 use crate::config::relation::{RelationName, is_pattern};
 use crate::config::types::{Pipeline, Stream};
 use crate::error::{Error, Kind, Result};
@@ -44,11 +47,28 @@ impl Snapshot {
         pipeline: &Pipeline,
         schema: &str,
         given: Option<&str>,
+        cancel: &CancellationToken,
     ) -> Result<Self> {
-        let (lock, reader) = tokio::try_join!(
-            server.connect("rb-bench lock"),
-            server.connect("rb-bench snapshot")
-        )?;
+        let connecting = async {
+            tokio::try_join!(
+                server.connect("rb-bench lock"),
+                server.connect("rb-bench snapshot")
+            )
+        };
+        let (lock, reader) = unless_stopped(cancel, &[], connecting).await?;
+        let sessions = [lock.canceller(), reader.canceller()];
+        let taking = Self::take_on(lock, reader, pipeline, schema, given);
+        unless_stopped(cancel, &sessions, taking).await
+    }
+
+    async fn take_on(
+        lock: Session,
+        reader: Session,
+        pipeline: &Pipeline,
+        schema: &str,
+        given: Option<&str>,
+    ) -> Result<Self> {
+        let server = reader.server();
         let version = catalog::version(&lock).await?;
         if version < OLDEST_VERSION {
             return Err(Error::new(

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::blueprint::Blueprint;
 use super::fit::{self, Fit};
+use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin, Reference};
 use super::snapshot::{Found, Snapshot};
 use super::user_types;
@@ -128,7 +129,10 @@ pub async fn match_targets(
         let name = target_name(found, destination)?;
         let chosen = found.stream.columns.as_deref();
         let source = &found.relation;
-        let outcome = match catalog::relation(session, &name).await? {
+        let outcome = match catalog::relation(session, &name)
+            .await
+            .map_err(explain_lock)?
+        {
             Some(target) => match target.kind {
                 RelationKind::Table | RelationKind::Partitioned => {
                     fit::fit(source, chosen, &target)

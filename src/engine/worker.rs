@@ -168,6 +168,7 @@ impl Worker {
                         shared,
                         reports: reports.clone(),
                         measured: Measured::default(),
+                        committing: false,
                     }
                     .run(inbox)
                 });

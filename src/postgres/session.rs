@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
 use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
@@ -150,12 +151,15 @@ impl Canceller {
     /// Sends the cancel request (protocol: "Canceling Requests in Progress"). Best effort.
     pub async fn cancel(&self) {
         let request = async {
-            let socket = self.server.open_socket().await.ok()?;
-            self.token.cancel_query_raw(socket, NoTls).await.ok()
+            let mut socket = self.server.open_socket().await.ok()?;
+            let sent = self.token.cancel_query_raw(&mut socket, NoTls).await;
+            sent.ok()?;
+            // the server closes when it has passed it on: no later query is hit by it
+            socket.read(&mut [0]).await.ok()
         };
         if !matches!(
             tokio::time::timeout(CLOSE_TIMEOUT, request).await,
-            Ok(Some(()))
+            Ok(Some(_))
         ) {
             tracing::debug!("{}: the cancel request could not be delivered", self.server);
         }

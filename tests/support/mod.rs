@@ -111,6 +111,11 @@ pub(crate) fn server() -> &'static Cluster {
             format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{PREFIX}')");
         let url = cluster.url("postgres");
         for name in sql(&url, &list).lines() {
+            // A test that failed may have left what keeps its database from being dropped.
+            let left = format!("SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = '{name}'");
+            for rollback in sql(&url, &left).lines() {
+                sql(&cluster.url(name), rollback);
+            }
             sql(&url, &format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
         }
         cluster
@@ -209,6 +214,17 @@ pub(crate) fn rb_bench() -> assert_cmd::Command {
         command.env_remove(name);
     }
     command.env("RB_BENCH_CLUSTER_DIR", directory().join("commands"));
+    command
+}
+
+/// The same as a plain process, to be interrupted, killed and waited for, with a managed server in
+/// `directory`.
+pub(crate) fn rb_bench_in(directory: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(BINARY);
+    for name in foreign_variables() {
+        command.env_remove(name);
+    }
+    command.env("RB_BENCH_CLUSTER_DIR", directory);
     command
 }
 

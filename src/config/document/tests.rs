@@ -1,3 +1,5 @@
+//! Documents in parts, and with values from flags.
+
 use super::*;
 use crate::config::Field;
 use crate::config::types::{DestinationConnector, LoadMethod, PipelineParallelism};

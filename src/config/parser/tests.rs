@@ -1,3 +1,5 @@
+//! What the reader of a document sees: texts, positions, suggestions.
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 

@@ -1,3 +1,5 @@
+//! From YAML to a tree with positions: what is read, and what is refused.
+
 use std::fmt::Write as _;
 
 use super::*;

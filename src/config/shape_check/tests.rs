@@ -1,3 +1,5 @@
+//! Shapes: every kind of value, right and wrong.
+
 use crate::config::{Document, Field, Shape, nearest};
 
 fn wrong(text: &str, shape: Shape) -> Vec<String> {

@@ -1,3 +1,5 @@
+//! What each field accepts.
+
 use super::*;
 
 fn resources(yaml: &str) -> Result<Resources, serde_yaml::Error> {

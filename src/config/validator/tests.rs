@@ -1,3 +1,5 @@
+//! What a document may mean.
+
 use crate::config::types::*;
 use crate::config::{Connections, Document, parse_pipeline};
 use crate::error::{Kind, Result};

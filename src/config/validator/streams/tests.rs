@@ -1,3 +1,5 @@
+//! The rules of streams.
+
 use crate::config::validator::tests::{
     DESTINATION, HEAD, SOURCE, STREAMS, assert_only, parse, problems, with_modes, with_streams,
 };

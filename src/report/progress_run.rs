@@ -1,70 +1,67 @@
-//! A run's progress on stderr: a line that moves on a terminal, a line now and then elsewhere.
+//! The progress of one run on stderr: a line that moves on a terminal, a line now and then elsewhere.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
+use super::progress::Terminal;
 use crate::telemetry::counters::{Phase, Telemetry, Totals};
 use crate::units::{ByteRate, Bytes, Rows, Seconds};
 
-/// How often a terminal is redrawn.
-const REDRAW: Duration = Duration::from_millis(200);
+/// How often the telemetry is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// How often a line is printed where there is no terminal.
 const PLAIN: Duration = Duration::from_secs(10);
 
 /// Shows a run until it is dropped.
-pub(super) struct Progress {
-    bar: ProgressBar,
+pub struct RunProgress {
+    terminal: Arc<Terminal>,
+    telemetry: Arc<Telemetry>,
     task: JoinHandle<()>,
 }
 
-impl Progress {
+impl RunProgress {
     /// Starts to show what `telemetry` says.
-    pub(super) fn show(telemetry: &Arc<Telemetry>) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        let (telemetry, shown) = (Arc::clone(telemetry), bar.clone());
+    #[must_use]
+    pub fn show(telemetry: &Arc<Telemetry>) -> Self {
+        let terminal = Arc::new(Terminal::stderr());
+        let (shown, watched) = (Arc::clone(&terminal), Arc::clone(telemetry));
         let task = tokio::spawn(async move {
             let began = Instant::now();
-            let mut tick = tokio::time::interval(REDRAW);
             let mut printed = Instant::now();
+            let mut tick = tokio::time::interval(LOOK);
             loop {
                 tick.tick().await;
-                for event in telemetry.take_events() {
-                    if terminal {
-                        shown.println(&event.text);
-                    } else {
-                        eprintln!("rb-bench: {}", event.text);
-                    }
-                }
-                let line = line(telemetry.phase(), &telemetry.totals(), began.elapsed());
-                if terminal {
-                    shown.set_message(line);
-                    shown.tick();
+                tell_events(&shown, &watched);
+                let line = line(watched.phase(), &watched.totals(), began.elapsed());
+                if shown.draws() {
+                    shown.show(line);
                 } else if printed.elapsed() >= PLAIN {
                     printed = Instant::now();
-                    eprintln!("rb-bench: {line}");
+                    shown.line(&line);
                 }
             }
         });
-        Self { bar, task }
+        Self {
+            terminal,
+            telemetry: Arc::clone(telemetry),
+            task,
+        }
     }
 }
 
-impl Drop for Progress {
+fn tell_events(terminal: &Terminal, telemetry: &Telemetry) {
+    for event in telemetry.take_events() {
+        terminal.line(&event.text);
+    }
+}
+
+impl Drop for RunProgress {
     fn drop(&mut self) {
         self.task.abort();
-        self.bar.finish_and_clear();
+        self.terminal.clear();
+        tell_events(&self.terminal, &self.telemetry);
     }
 }
 
@@ -73,7 +70,6 @@ fn line(phase: Phase, totals: &Totals, elapsed: Duration) -> String {
     if totals.bytes_read == 0 {
         return format!("{} ({})", phase.name(), Seconds::from(elapsed));
     }
-    let chunks = format!("{}/{} chunks", totals.chunks, totals.chunks_total);
     let left = match phase {
         Phase::Moving if totals.chunks > 0 && totals.chunks < totals.chunks_total => {
             // by chunks, which are of about one size; bytes on disk are not bytes on the wire
@@ -84,8 +80,10 @@ fn line(phase: Phase, totals: &Totals, elapsed: Duration) -> String {
         _ => String::new(),
     };
     format!(
-        "{}  {chunks}  {} rows  {}  {}  {}{left}",
+        "{}  {}/{} chunks  {} rows  {}  {}  {}{left}",
         phase.name(),
+        totals.chunks,
+        totals.chunks_total,
         Rows(totals.rows_read),
         Bytes(totals.bytes_read),
         ByteRate::over(totals.bytes_read, elapsed),
@@ -106,17 +104,13 @@ mod tests {
             chunks_total: 10,
             ..Totals::default()
         };
-        assert_eq!(
+        insta::assert_snapshot!(
             line(Phase::Moving, &totals, Duration::from_secs(10)),
-            "copying  5/10 chunks  12,345 rows  50.0 MB  5.00 MB/s  10.0 s, about 10.0 s left"
+            @"copying  5/10 chunks  12,345 rows  50.0 MB  5.00 MB/s  10.0 s, about 10.0 s left"
         );
-        assert_eq!(
-            line(
-                Phase::Connecting,
-                &Totals::default(),
-                Duration::from_secs(1)
-            ),
-            "connecting (1.00 s)"
+        insta::assert_snapshot!(
+            line(Phase::Connecting, &Totals::default(), Duration::from_secs(1)),
+            @"connecting (1.00 s)"
         );
     }
 }

@@ -1,0 +1,175 @@
+//! The saved form of a session, `rb-bench.run.v1`: what later versions and other programs read.
+//!
+//! These structs belong to the file format alone. They are not the command line's and not the
+//! engine's: a field may be added, none may change its name or meaning within a major version. A
+//! test pins the names. Nothing here may hold a password.
+
+mod iteration;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use iteration::{
+    CpuRecord, Flag, Iteration, IterationPhase, Series, ServerActivity, ShardRecord, VerifyRecord,
+};
+pub use summary::{ArmSummary, ComparisonRecord, Status, Summary};
+
+use super::order::Arm;
+
+/// The format's name and major version.
+pub const SCHEMA: &str = "rb-bench.run.v1";
+
+/// One session: everything measured, and under which conditions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Artifact {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The session's id, eight hex digits.
+    pub id: String,
+    /// When the session began, UTC.
+    pub created_at: String,
+    /// The user's name for it.
+    pub label: Option<String>,
+    /// True until the session has ended as planned.
+    pub partial: bool,
+    /// What measured.
+    pub tool: Tool,
+    /// How it was called.
+    pub invocation: Invocation,
+    /// What was measured.
+    pub profile: ProfileRecord,
+    /// Where it ran.
+    pub host: HostRecord,
+    /// Both servers.
+    pub postgres: PostgresRecord,
+    /// How it was measured.
+    pub protocol: Protocol,
+    /// Every iteration, warm-ups included, in the order they ran.
+    pub iterations: Vec<Iteration>,
+    /// What the measured iterations say together.
+    pub summary: Summary,
+    /// What a reader should know before believing the numbers.
+    pub warnings: Vec<String>,
+}
+
+/// The program that measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `rb-bench`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// `release` or `debug`.
+    pub build: String,
+}
+
+/// How it was called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// The arguments, secrets masked.
+    pub args: Vec<String>,
+    /// `headless` or `tui`: what else used the machine on rb-bench's behalf.
+    pub ui: String,
+}
+
+/// The profile or document that was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileRecord {
+    /// Its name.
+    pub name: String,
+    /// `shipped`, or the file it was read from.
+    pub origin: String,
+    /// What it says of itself.
+    pub description: Option<String>,
+    /// SHA-256 of the dataset's definition; null where the data are the user's own.
+    pub data_digest: Option<String>,
+    /// SHA-256 of the pipeline without connections, before overrides.
+    pub pipeline_digest: String,
+    /// The tables read.
+    pub streams: Vec<String>,
+    /// Rows of the dataset; null where the data are the user's own.
+    pub rows: Option<u64>,
+}
+
+/// The machine that rb-bench ran on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// Its name.
+    pub name: Option<String>,
+    /// Operating system and version.
+    pub os: Option<String>,
+    /// Kernel version.
+    pub kernel: Option<String>,
+    /// CPU model.
+    pub cpu: Option<String>,
+    /// Logical cores.
+    pub cores: u32,
+    /// Cores that rb-bench may use.
+    pub available_cores: u32,
+    /// Memory, bytes.
+    pub memory_bytes: u64,
+}
+
+/// Both servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostgresRecord {
+    /// The source's; null where rows are made in the process.
+    pub source: Option<ServerRecord>,
+    /// The destination's; null for `dest-null`.
+    pub destination: Option<ServerRecord>,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRecord {
+    /// `user@host:port/database`, without the password; null for the managed server, whose port
+    /// differs from run to run.
+    pub endpoint: Option<String>,
+    /// As the server prints it.
+    pub version: String,
+    /// As `server_version_num`.
+    pub version_num: u32,
+    /// Whether rb-bench runs it.
+    pub managed: bool,
+    /// Whether its processes are on this host and can be looked at.
+    pub local: bool,
+    /// Settings that differ from the built-in ones; paths, ports and secrets left out.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// How the session measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// `both` or `one`.
+    pub arms: String,
+    /// Overrides of the before arm.
+    pub before: BTreeMap<String, String>,
+    /// Overrides of the after arm.
+    pub after: BTreeMap<String, String>,
+    /// Warm-up iterations of each arm.
+    pub warmup: u32,
+    /// Measured pairs planned; measured iterations with one arm.
+    pub pairs: u32,
+    /// The arms of each pair, in the order they run.
+    pub order: Vec<Vec<Arm>>,
+    /// The seed of that order.
+    pub seed: u64,
+    /// `existing` or `missing`: the target before the clock starts.
+    pub target: String,
+    /// Where rows are written: `managed`, `copies`, `in_place`, or `nowhere` (dest-null).
+    pub writes_to: String,
+    /// What is done before each iteration, in order.
+    pub resets: Vec<String>,
+    /// What of the source is in memory when the clock starts.
+    pub cache_state: String,
+    /// The metric a verdict is about.
+    pub gate_metric: String,
+    /// The smallest change that counts, percent.
+    pub noise_threshold_pct: f64,
+    /// What was checked before measuring; null where nothing was.
+    pub guard: Option<String>,
+}

@@ -1,0 +1,198 @@
+//! Failures between commits that happen one by one.
+
+use crate::proxy::{self, Fate};
+use crate::rehearsal::{Gate, Held, Rehearsal, terminate};
+
+#[test]
+fn a_worker_that_cannot_commit_undoes_those_that_have() {
+    let rehearsal = Rehearsal::with_table("refuses", 4000).commit("ledger");
+    rehearsal.at_dest("INSERT INTO t VALUES (-1, 'was there before')");
+    rehearsal.fail_at_commit("NEW.id = 4000");
+    rehearsal
+        .start_shared(&[])
+        .finish()
+        .assert_failed(&["row 4000 is refused at the end", "23514"]);
+    assert_eq!(rehearsal.at_dest("SELECT id FROM t"), "-1");
+    rehearsal.assert_nothing_left();
+}
+
+#[test]
+fn a_commit_that_is_lost_is_copied_again_under_the_same_snapshot() {
+    let rehearsal = Rehearsal::with_table("lost", 4000).commit("ledger");
+    let rule = proxy::once(Fate::Breaks, |sent| {
+        sent.by.starts_with("rb-bench write") && sent.text == "COMMIT"
+    });
+    let through = proxy::before(&rehearsal.dest, rule);
+    let rehearsal = rehearsal.dest_through(through);
+    let outcome = rehearsal.run(&["--run-id", "r"]);
+    outcome.assert_ok().assert_says(&["copied again"]);
+    assert_eq!(outcome.number("records_written"), 4000);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_not_copied_again() {
+    let rehearsal = Rehearsal::with_table("answered", 4000).commit("ledger");
+    let rule = proxy::once(Fate::LosesAnswer, |sent| {
+        sent.by.starts_with("rb-bench write") && sent.text == "COMMIT"
+    });
+    let through = proxy::before(&rehearsal.dest, rule);
+    let rehearsal = rehearsal.dest_through(through);
+    let outcome = rehearsal.run(&[]);
+    outcome.assert_ok();
+    assert!(!outcome.stderr.contains("copied again"), "{outcome:#?}");
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn commits_that_are_all_lost_leave_nothing_and_are_tried_again() {
+    let rule = |sent: &proxy::Sent<'_>| match sent.by.starts_with("rb-bench write")
+        && sent.text == "COMMIT"
+    {
+        true => Fate::Breaks,
+        false => Fate::Arrives,
+    };
+    let rehearsal = Rehearsal::with_table("all_lost", 4000).commit("ledger");
+    let through = proxy::before(&rehearsal.dest, rule);
+    let rehearsal = rehearsal.dest_through(through).max_retries(1);
+    rehearsal
+        .run(&[])
+        .assert_failed(&["after 2 attempts", "committing"]);
+    rehearsal.assert_untouched();
+}
+
+/// A run that is killed when one worker has committed and the other is about to.
+fn killed_in_between(name: &str) -> (Rehearsal, Gate) {
+    let rehearsal = Rehearsal::with_table(name, 4000).commit("ledger");
+    let gate = rehearsal.gate_at_commit("NEW.id = 1");
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    gate.until_waiting(1);
+    rehearsal.until_dest("SELECT count(*) BETWEEN 1 AND 3999 FROM t");
+    running.kill();
+    (rehearsal, gate)
+}
+
+#[test]
+fn a_run_killed_between_its_commits_is_undone_by_the_next_where_one_is_missing() {
+    let (rehearsal, gate) = killed_in_between("mixed");
+    terminate(&rehearsal.dest, "rb-bench write");
+    gate.open();
+    rehearsal
+        .run(&["--run-id", "r"])
+        .assert_ok()
+        .assert_says(&["run `r` died between its commits"]);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_worker_that_still_commits_for_a_dead_run_is_ended_by_the_next() {
+    let (rehearsal, gate) = killed_in_between("orphan");
+    let orphan = rehearsal.at_dest(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    );
+    // the next run ends the orphan, and may come to stand at the gate itself
+    let running = rehearsal.start(&["--run-id", "other"]);
+    rehearsal.until_dest(&format!(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = {orphan}"
+    ));
+    gate.open();
+    running
+        .finish()
+        .assert_ok()
+        .assert_says(&["run `r` died between its commits"]);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_run_killed_between_its_commits_is_confirmed_by_the_next_where_all_happened() {
+    let rehearsal = Rehearsal::with_table("all", 4000).commit("ledger");
+    // a first run makes the ledger, on which the leader of the second can be held
+    rehearsal.run(&["--run-id", "first"]).assert_ok();
+    rehearsal.at_dest("TRUNCATE t");
+    let gate = rehearsal.gate_at_commit("NEW.id % 100 = 0");
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    gate.until_waiting(2);
+    let held = Held::connect(&rehearsal.dest);
+    held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
+    gate.open();
+    rehearsal.until_dest("SELECT count(*) = 4000 FROM t");
+    running.kill();
+    held.sql("ROLLBACK");
+    let outcome = rehearsal.run(&["--run-id", "r"]);
+    outcome.assert_ok().assert_says(&["it is complete"]);
+    assert_eq!(outcome.number("records_written"), 4000);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_run_killed_before_its_first_commit_is_forgotten_by_the_next() {
+    let rehearsal = Rehearsal::with_table("none", 4000).commit("ledger");
+    let gate = rehearsal.gate_at_commit("NEW.id % 100 = 0");
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    gate.until_waiting(2);
+    running.kill();
+    terminate(&rehearsal.dest, "rb-bench write");
+    gate.open();
+    rehearsal
+        .run(&["--run-id", "r"])
+        .assert_ok()
+        .assert_says(&["died before its first commit"]);
+    rehearsal.assert_complete();
+}
+
+/// What the next run says after `then` was done to the target of a run killed in between.
+fn refusal(name: &str, then: &str, says: &[&str]) {
+    let (rehearsal, gate) = killed_in_between(name);
+    terminate(&rehearsal.dest, "rb-bench write");
+    gate.open();
+    let there = rehearsal.at_dest(&format!("{then}; SELECT count(*) FROM t"));
+    let outcome = rehearsal.run(&["--run-id", "other"]);
+    outcome.assert_failed(&[
+        "settling run `r`, which died earlier",
+        "WHERE xmin",
+        "rb_bench.runs",
+    ]);
+    outcome.assert_says(says);
+    assert_eq!(rehearsal.at_dest("SELECT count(*) FROM t"), there);
+    assert_eq!(
+        rehearsal.at_dest("SELECT run, state FROM rb_bench.runs"),
+        "r|committing"
+    );
+}
+
+#[test]
+fn rows_that_another_client_deleted_meanwhile_are_not_undone() {
+    refusal(
+        "deleted",
+        "DELETE FROM t WHERE id = (SELECT min(id) FROM t)",
+        &["rows to public.t"],
+    );
+}
+
+#[test]
+fn rows_whose_deletion_fires_a_trigger_or_a_rule_are_not_undone() {
+    let function =
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$";
+    refusal(
+        "delete_trigger",
+        &format!(
+            "{function}; CREATE TRIGGER keep_history AFTER DELETE ON t FOR EACH ROW EXECUTE FUNCTION note()"
+        ),
+        &["`keep_history` acts on it"],
+    );
+    refusal(
+        "delete_rule",
+        "CREATE RULE keep_rows AS ON DELETE TO t DO INSTEAD NOTHING",
+        &["`keep_rows` acts on it"],
+    );
+}
+
+#[test]
+fn rows_that_others_would_be_deleted_with_are_not_undone() {
+    refusal(
+        "cascade",
+        "CREATE TABLE child (id int CONSTRAINT of_parent REFERENCES t ON DELETE CASCADE)",
+        &["`of_parent` acts on it"],
+    );
+}

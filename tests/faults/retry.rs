@@ -1,0 +1,63 @@
+//! What is tried again, how often, and what is said about it.
+
+use crate::proxy::{self, Fate};
+use crate::rehearsal::Rehearsal;
+
+/// Serialization failures come from the server's own decision: the same run may succeed.
+const CONFLICTS: &str = "CREATE SEQUENCE tries; \
+     CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+       IF nextval('tries') < %s THEN RAISE 'could not serialize' USING ERRCODE = 'serialization_failure'; END IF; RETURN NEW; END $$; \
+     CREATE TRIGGER conflict BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION conflict()";
+
+#[test]
+fn a_conflict_is_tried_again_and_the_result_says_how_often() {
+    let rehearsal = Rehearsal::with_table("conflict", 2000).max_retries(3);
+    rehearsal.at_dest(&CONFLICTS.replace("%s", "3"));
+    let outcome = rehearsal.run(&[]);
+    outcome.assert_ok().assert_says(&[
+        "attempt 1 failed",
+        "attempt 2 failed",
+        "trying again in 200 ms",
+    ]);
+    assert_eq!(outcome.number("retry_count"), 2);
+    assert_eq!(outcome.number("records_written"), 2000);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn the_error_says_after_how_many_attempts() {
+    let rehearsal = Rehearsal::with_table("attempts", 2000).max_retries(2);
+    rehearsal.at_dest(&CONFLICTS.replace("%s", "100"));
+    rehearsal
+        .run(&[])
+        .assert_failed(&["after 3 attempts", "could not serialize", "40001"]);
+    rehearsal.assert_untouched();
+}
+
+#[test]
+fn no_retries_means_one_attempt() {
+    let rehearsal = Rehearsal::with_table("once", 2000).max_retries(0);
+    rehearsal.at_dest(&CONFLICTS.replace("%s", "2"));
+    let outcome = rehearsal.run(&[]);
+    outcome.assert_failed(&["could not serialize"]);
+    assert!(!outcome.stderr.contains("attempt"), "{outcome:#?}");
+    assert_eq!(rehearsal.at_dest("SELECT last_value FROM tries"), "1");
+    rehearsal.assert_untouched();
+}
+
+#[test]
+fn a_worker_that_keeps_losing_its_connection_is_the_error_and_not_its_siblings() {
+    let rehearsal = Rehearsal::with_table("lives", 4000);
+    let through = proxy::before(&rehearsal.dest, |sent| {
+        if sent.by == "rb-bench write 1" && sent.kind == b'd' {
+            Fate::Breaks
+        } else {
+            Fate::Arrives
+        }
+    });
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal
+        .run(&[])
+        .assert_failed(&["worker 1 lost its connection 4 times"]);
+    rehearsal.assert_untouched();
+}

@@ -1,0 +1,56 @@
+//! Runs that can be repeated.
+
+use crate::rehearsal::Rehearsal;
+
+#[test]
+fn the_same_id_again_prints_the_recorded_result_and_copies_nothing() {
+    for commit in ["single_writer", "two_phase", "ledger", "auto"] {
+        let rehearsal = Rehearsal::with_table("again", 4000).commit(commit);
+        if commit == "auto" {
+            rehearsal.at_dest("DROP TABLE t");
+        }
+        let first = rehearsal.run(&["--run-id", "2026-11"]);
+        first.assert_ok();
+        rehearsal.at_dest("DELETE FROM t WHERE id = 1");
+        let again = rehearsal.run(&["--run-id", "2026-11"]);
+        again.assert_ok();
+        for field in ["records_written", "bytes_read", "worker_records_max"] {
+            assert_eq!(again.number(field), first.number(field), "{commit} {field}");
+        }
+        assert_eq!(rehearsal.at_dest("SELECT count(*) FROM t"), "3999");
+        rehearsal.assert_nothing_left();
+    }
+}
+
+#[test]
+fn another_document_under_the_same_id_is_refused() {
+    let rehearsal = Rehearsal::with_table("document", 100);
+    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    let rehearsal = rehearsal.parallelism(1);
+    rehearsal
+        .run(&["--run-id", "r"])
+        .assert_failed(&["run `r` was done with another document", "another --run-id"]);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn the_second_of_two_processes_with_the_same_id_is_told() {
+    let rehearsal = Rehearsal::with_table("both", 4000);
+    let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
+    let first = rehearsal.start(&["--run-id", "r"]);
+    gate.until_waiting(2);
+    rehearsal
+        .run(&["--run-id", "r"])
+        .assert_failed(&["run `r` is under way in another process"]);
+    gate.open();
+    first.finish().assert_ok();
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn an_id_that_could_not_be_a_name_is_wrong_use() {
+    let rehearsal = Rehearsal::with_table("odd", 10);
+    let outcome = rehearsal.run(&["--run-id", "a:b"]);
+    assert_eq!(outcome.status.code(), Some(2), "{outcome:#?}");
+    rehearsal.assert_untouched();
+}

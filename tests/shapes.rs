@@ -540,7 +540,7 @@ fn a_role_without_superuser_can_do_everything() {
         databases.assert_same("SELECT id, v FROM m ORDER BY id");
     }
     // a column this role may not read
-    document["source"]["streams"][0] = json!("t");
+    document["source"]["streams"][0] = json!({ "name": "t" });
     document["destination"]["commit"] = json!("auto");
     sql(&databases.dest, "DROP TABLE t");
     try_run(&document, &[]).refused(&["permission denied for table t"]);

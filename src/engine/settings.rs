@@ -25,6 +25,16 @@ SET LOCAL lock_timeout = '{lock_timeout}';{transaction} SET LOCAL row_security =
 /// How long our sessions wait for a lock on a relation before they name who holds it.
 pub const LOCK_TIMEOUT: &str = "10s";
 
+/// Makes names be read and printed qualified, or goes back to the role's own `search_path`.
+#[must_use]
+pub fn search_path(qualified: bool) -> &'static str {
+    if qualified {
+        "SET LOCAL search_path = ''"
+    } else {
+        "SET LOCAL search_path TO DEFAULT"
+    }
+}
+
 /// Begins a transaction that reads the source at a snapshot. The role's own `search_path` stays,
 /// for functions of views may need it, unless `qualified` asks for names to be printed qualified.
 #[must_use]

@@ -4,6 +4,8 @@
 //! with seed 1, as numeric. Sums, never XOR, which cancels duplicates. The source is read under
 //! the run's own snapshot; columns in the target's order and types.
 
+use super::plan::CopyFormat;
+use super::settings;
 use super::targets::{Matched, Target};
 use super::{StreamVerification, Sums};
 use crate::error::{Error, Kind, Result};
@@ -78,6 +80,9 @@ async fn sums(session: &Session, sql: &str, of: &Name) -> Result<Sums> {
 
 /// The source's sums of a stream, in the session's snapshot.
 pub async fn source_sums(session: &Session, one: &Matched) -> Result<Sums> {
+    // as the workers read it: a view's functions may need the role's own path
+    let path = settings::search_path(one.fit.format == CopyFormat::Text);
+    session.execute(path, "setting search_path").await?;
     sums(
         session,
         &sums_sql(&expressions(one, true), &one.source, &None),

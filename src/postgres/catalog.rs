@@ -17,6 +17,10 @@ pub const FIRST_NORMAL_OID: u32 = 16384;
 /// (`FirstGenbkiObjectId`).
 pub const FIRST_UNSTABLE_OID: u32 = 10_000;
 
+/// Types whose binary form of an empty value the server does not read back (tested).
+const UNREADABLE: &str = "'pg_catalog.int2vector'::pg_catalog.regtype, 'pg_catalog.oidvector'::pg_catalog.regtype, \
+'pg_catalog.tsquery'::pg_catalog.regtype";
+
 /// The definition of index `c` (entry `i`) from its `USING` on, of table `t` in schema `n`. The names
 /// before may hold anything, so they are measured and not searched.
 pub const INDEX_BODY: &str = "pg_catalog.substr(pg_catalog.pg_get_indexdef(c.oid), 1 + pg_catalog.length(pg_catalog.format( \
@@ -122,8 +126,7 @@ pub struct Column {
     pub type_kind: char,
     /// The modifier; -1 where there is none.
     pub type_modifier: i32,
-    /// Whether the type has binary input and output, and neither it nor its element is reg*. An
-    /// array of vectors has none: the server does not read back what it wrote.
+    /// Whether the type has binary input and output, and neither it nor its element is reg*.
     pub binary_io: bool,
     /// Whether it is NOT NULL.
     pub not_null: bool,
@@ -285,7 +288,7 @@ async fn columns(session: &Session, oid: u32, doing: &str) -> Result<Vec<Column>
               AND NOT (t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname LIKE 'reg%')
               AND NOT coalesce(e.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND e.typname LIKE 'reg%', false)
               AND coalesce(e.typsend <> 0 AND e.typreceive <> 0, true)
-              AND coalesce(e.oid NOT IN ('pg_catalog.int2vector'::pg_catalog.regtype, 'pg_catalog.oidvector'::pg_catalog.regtype), true) AS binary_io,
+              AND t.oid NOT IN ({UNREADABLE}) AND coalesce(e.oid NOT IN ({UNREADABLE}), true) AS binary_io,
             coalesce(
               (SELECT pg_catalog.string_agg(x.attname || ' ' || pg_catalog.format_type(x.atttypid, x.atttypmod), ', ' ORDER BY x.attnum)
                  FROM pg_catalog.pg_attribute x

@@ -187,9 +187,6 @@ pub struct RunFlags {
     /// Compare source and destination by count and sums afterwards
     #[arg(long)]
     pub verify: bool,
-    /// Answer yes where something would be dropped or emptied
-    #[arg(long, short)]
-    pub yes: bool,
     /// Text for a person, or one JSON document
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -200,7 +197,7 @@ pub struct RunFlags {
 #[command(after_help = "EXAMPLES:
   rb-bench copy postgres://app@db1/shop postgres://app@db2/shop --table orders
   rb-bench copy SRC DST --table 'public.*' --exclude 'public.tmp_*' --verify
-  rb-bench copy SRC DST --table orders --parallelism 1 --create-schema raw
+  rb-bench copy SRC DST --table orders --parallelism 1 --target-schema raw
 
 Tables that are missing in the destination are created, with their keys and indexes.
 Passwords come from PGPASSWORD, PGPASSFILE or ~/.pgpass; those in a URL are seen by other users of this machine.")]

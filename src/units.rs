@@ -70,7 +70,10 @@ fn scaled(f: &mut fmt::Formatter<'_>, value: f64, steps: &[(f64, &str)]) -> fmt:
         .copied()
         .unwrap_or((1.0, ""));
     let scaled = value / unit;
-    let digits = if unit <= 1.0 && scaled.fract() == 0.0 || scaled >= 99.95 {
+    // where nothing is smaller than one, values are counts: 7 B has no decimals, 7.00 s has
+    let counts = steps.last().is_some_and(|(least, _)| *least >= 1.0);
+    let whole = scaled == 0.0 || counts && unit <= 1.0 && scaled.fract() == 0.0;
+    let digits = if whole || scaled >= 99.95 {
         0
     } else if scaled >= 9.995 {
         1
@@ -168,6 +171,8 @@ mod tests {
         assert_eq!(ByteRate(288_300_000.0).to_string(), "288 MB/s");
         assert_eq!(RowRate(5_600.0).to_string(), "5.60 krow/s");
         assert_eq!(Seconds(2.114).to_string(), "2.11 s");
+        assert_eq!(Seconds(2.0).to_string(), "2.00 s");
+        assert_eq!(Seconds(0.015).to_string(), "15.0 ms");
         assert_eq!(Seconds(0.000_171).to_string(), "171 us");
         assert_eq!(Seconds(0.0).to_string(), "0 us");
         assert_eq!(Seconds(125.0).to_string(), "2m05s");

@@ -1,9 +1,181 @@
 //! The managed server as its user meets it: started, shared, interrupted, killed, and gone after.
 //!
-//! Every server here is of the test's own, and is asked for by its process ids: a test must leave
+//! Every server here is of the test's own, and is asked for by its directory: a test must leave
 //! no process behind, and must never signal one that it did not start.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, Uid, User};
+use rb_bench::cluster::{Cluster, Programs};
+
+/// A directory of one test, deleted with it. Dropping checks that no process is left.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        Self(support::own_directory())
+    }
+
+    /// The same with a server made already: a copy of one, for making it takes seconds.
+    fn with_server() -> Self {
+        static MADE: OnceLock<PathBuf> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let directory = support::directory().join("made");
+            let cluster = Cluster::start(&support::options(&directory), |_| {}).unwrap();
+            cluster.stop().unwrap();
+            directory
+        });
+        let place = Self::new();
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(made).arg(place.path());
+        assert!(copy.status().unwrap().success());
+        place
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn server(&self) -> PathBuf {
+        let major = Programs::find(support::pg_bin().as_deref())
+            .unwrap()
+            .version
+            .major;
+        self.0.join(format!("pg{major}"))
+    }
+
+    /// `rb-bench cluster psql` on the server in this directory.
+    fn psql(&self, args: &[&str]) -> Command {
+        let mut command = support::rb_bench_in(&self.0);
+        command
+            .args(["cluster", "psql", "--", "-X", "-At"])
+            .args(args)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = support::rb_bench_in(&self.0);
+        command.args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Waits until nobody holds the lock: the supervisor has ended.
+    fn wait_until_free(&self) {
+        let lock = self.server().with_extension("lock");
+        if let Ok(file) = File::open(lock) {
+            file.lock().unwrap();
+        }
+    }
+
+    fn assert_no_process_is_left(&self) {
+        self.wait_until_free();
+        let left = processes_in(&self.0);
+        assert!(left.is_empty(), "left behind: {left:?}");
+        let note = self.server().join("data/postmaster.pid");
+        assert!(!note.exists(), "the server did not shut down in order");
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A test that failed half way leaves something running: by its directory, never by name.
+        let options = support::options(&self.0);
+        let stopped = rb_bench::cluster::stop(&options, |_| {});
+        let deleted = fs::remove_dir_all(&self.0);
+        if !std::thread::panicking() {
+            stopped.unwrap();
+            deleted.unwrap();
+        }
+    }
+}
+
+/// A long-running `rb-bench cluster psql`, whose query has been seen to run.
+struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn start(place: &Place) -> Self {
+        // A notice arrives while its statement runs.
+        let query = "DO $$ BEGIN RAISE NOTICE 'running'; PERFORM pg_sleep(600); END $$";
+        let mut child = place
+            .psql(&["-c", query])
+            .process_group(0)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("running\n") {
+            let length = stderr.read_line(&mut said).unwrap();
+            assert_ne!(length, 0, "psql did not start: {said}");
+        }
+        Self { child, stderr }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// Waits for rb-bench, then for psql, whose standard error it is; the exit code, and what
+    /// was said there.
+    fn finish(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        (status.code(), rest)
+    }
+}
+
+/// Processes that name `directory` on their command line or work in it.
+fn processes_in(directory: &Path) -> Vec<(u32, String)> {
+    let name = directory.to_str().unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+            continue;
+        };
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        let place = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        if pid != std::process::id() && (command.contains(name) || place.starts_with(directory)) {
+            found.push((pid, command));
+        }
+    }
+    found
+}
+
+fn supervisor_of(place: &Place) -> Pid {
+    let found = processes_in(place.path());
+    let supervisor = found.iter().find(|(_, c)| c.contains("__supervise"));
+    Pid::from_raw(supervisor.unwrap().0.cast_signed())
+}
+
+fn postmaster_of(place: &Place) -> u32 {
+    let note = fs::read_to_string(place.server().join("data/postmaster.pid")).unwrap();
+    note.lines().next().unwrap().parse().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
 
 #[test]
 fn the_shared_server_has_its_databases_and_settings() {
@@ -18,4 +190,465 @@ fn the_shared_server_has_its_databases_and_settings() {
         support::sql(&cluster.url("dest"), "SHOW max_prepared_transactions"),
         "64"
     );
+}
+
+#[test]
+fn every_stated_setting_is_the_servers() {
+    let cluster = support::server();
+    for (name, stated) in cluster.settings() {
+        let query = format!("SELECT setting, applied FROM pg_file_settings WHERE name = '{name}'");
+        let known = support::sql(&cluster.url("source"), &query);
+        assert_eq!(known, format!("{stated}|t"), "{name}");
+    }
+}
+
+#[test]
+fn data_survives_between_runs_and_no_process_does() {
+    let place = Place::new();
+    let first = place
+        .psql(&["-c", "CREATE TABLE kept AS SELECT 42 AS answer"])
+        .output()
+        .unwrap();
+    assert!(first.status.success(), "{}", said(&first));
+    place.assert_no_process_is_left();
+    let second = place
+        .psql(&["-c", "SELECT answer FROM kept"])
+        .output()
+        .unwrap();
+    assert_eq!(printed(&second), "42\n", "{}", said(&second));
+    assert_eq!(said(&second), "", "a second start has nothing to say");
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn an_error_leaves_no_process() {
+    let place = Place::with_server();
+    let output = place.psql(&["-c", "SELECT 1/0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("division by zero"));
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_panic_leaves_no_process() {
+    let place = Place::with_server();
+    let options = support::options(place.path());
+    let panicked = std::thread::spawn(move || {
+        let _cluster = Cluster::start(&options, |_| {}).unwrap();
+        panic!("a test's panic");
+    })
+    .join();
+    assert!(panicked.is_err());
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn ctrl_c_leaves_no_process_and_exits_130() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    killpg(running.pid(), Signal::SIGINT).unwrap();
+    let (code, said) = running.finish();
+    assert_eq!(code, Some(130), "{said}");
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn an_interrupt_for_rb_bench_alone_ends_psql_too() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    kill(running.pid(), Signal::SIGINT).unwrap();
+    let (code, said) = running.finish();
+    assert_eq!(code, Some(130), "{said}");
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_termination_leaves_no_process() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    kill(running.pid(), Signal::SIGTERM).unwrap();
+    let (code, said) = running.finish();
+    assert_eq!(code, Some(130), "{said}");
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_kill_leaves_no_process_and_no_damage() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    kill(running.pid(), Signal::SIGKILL).unwrap();
+    let (code, _) = running.finish();
+    assert_eq!(code, None);
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_kill_while_the_data_directory_is_made_leaves_a_directory_that_can_be_used() {
+    let place = Place::new();
+    let mut child = place
+        .psql(&["-c", "SELECT 1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("making a PostgreSQL"), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let next = place.psql(&["-c", "SELECT 1"]).output().unwrap();
+    assert_eq!(printed(&next), "1\n", "{}", said(&next));
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_killed_supervisor_leaves_no_process_when_rb_bench_ends() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    kill(supervisor_of(&place), Signal::SIGKILL).unwrap();
+    killpg(running.pid(), Signal::SIGINT).unwrap();
+    running.finish();
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_server_that_lost_both_parents_is_stopped_by_the_next_start() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    let orphan = postmaster_of(&place);
+    kill(supervisor_of(&place), Signal::SIGKILL).unwrap();
+    kill(running.pid(), Signal::SIGKILL).unwrap();
+    // The orphan is seen as such.
+    place.wait_until_free();
+    let status = place.run(&["cluster", "status"]);
+    let text = printed(&status);
+    assert!(text.contains(&format!("running (pid {orphan},")), "{text}");
+    assert!(text.contains("left behind"), "{text}");
+    // psql is still connected to it; the fast shutdown ends that too.
+    let next = place.psql(&["-c", "SELECT 1"]).output().unwrap();
+    assert_eq!(printed(&next), "1\n", "{}", said(&next));
+    running.finish();
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_server_that_was_left_behind_can_be_stopped_by_hand() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    let orphan = postmaster_of(&place);
+    kill(supervisor_of(&place), Signal::SIGKILL).unwrap();
+    kill(running.pid(), Signal::SIGKILL).unwrap();
+    let stop = place.run(&["cluster", "stop"]);
+    let text = printed(&stop);
+    assert!(
+        text.contains(&format!("stopped the server (pid {orphan})")),
+        "{text}{}",
+        said(&stop)
+    );
+    running.finish();
+    place.assert_no_process_is_left();
+    let again = place.run(&["cluster", "stop"]);
+    assert_eq!(printed(&again), "no server was running\n");
+}
+
+#[test]
+fn a_server_that_dies_is_an_error_and_its_data_survive() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    let postmaster = Pid::from_raw(postmaster_of(&place).cast_signed());
+    kill(postmaster, Signal::SIGKILL).unwrap();
+    let (code, said_then) = running.finish();
+    assert_ne!(code, Some(0), "{said_then}");
+    let next = place.psql(&["-c", "SELECT 1"]).output().unwrap();
+    assert_eq!(printed(&next), "1\n", "{}", said(&next));
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn another_rb_bench_waits_and_says_so_once() {
+    let place = Place::with_server();
+    let first = Running::start(&place);
+    let mut second = place
+        .psql(&["-c", "SELECT 'second'"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(second.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    let holder = format!("waiting for another rb-bench (pid {})", first.pid());
+    assert!(line.contains(&holder), "{line}");
+    assert!(line.contains("--cluster-dir"), "{line}");
+    killpg(first.pid(), Signal::SIGINT).unwrap();
+    first.finish();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "", "it says so once");
+    let output = second.wait_with_output().unwrap();
+    assert_eq!(printed(&output), "second\n");
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn two_that_start_at_once_on_nothing_do_not_collide() {
+    let place = Place::new();
+    let start = |answer: &str| {
+        place
+            .psql(&["-c", &format!("SELECT '{answer}'")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let (first, second) = (start("first"), start("second"));
+    let first = first.wait_with_output().unwrap();
+    let second = second.wait_with_output().unwrap();
+    assert_eq!(printed(&first), "first\n", "{}", said(&first));
+    assert_eq!(printed(&second), "second\n", "{}", said(&second));
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_server_in_use_is_neither_stopped_nor_deleted() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    for action in [&["cluster", "stop"][..], &["cluster", "reset", "--yes"][..]] {
+        let refused = place.run(action);
+        assert_eq!(refused.status.code(), Some(1));
+        let holder = format!("in use by another rb-bench (pid {})", running.pid());
+        assert!(said(&refused).contains(&holder), "{}", said(&refused));
+    }
+    let status = place.run(&["cluster", "status", "--format", "json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let server = &status["servers"][0];
+    assert_eq!(server["running"], true);
+    assert_eq!(server["used_by"], running.child.id());
+    assert_eq!(server["pid"], postmaster_of(&place));
+    assert_eq!(server["databases"][0]["name"], "dest");
+    assert!(server["databases"][0]["bytes"].as_u64() > Some(1_000_000));
+    killpg(running.pid(), Signal::SIGINT).unwrap();
+    running.finish();
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn reset_asks_and_deletes_everything() {
+    let place = Place::with_server();
+    assert!(
+        place
+            .psql(&["-c", "SELECT 1"])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let unasked = place.run(&["cluster", "reset"]);
+    assert_eq!(unasked.status.code(), Some(2));
+    assert!(said(&unasked).contains("--yes"), "{}", said(&unasked));
+    assert!(place.server().exists());
+    let reset = place.run(&["cluster", "reset", "--yes"]);
+    assert_eq!(reset.status.code(), Some(0), "{}", said(&reset));
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    let status = printed(&place.run(&["cluster", "status"]));
+    assert!(status.contains("none yet"), "{status}");
+}
+
+#[test]
+fn the_password_is_private_and_on_no_command_line() {
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    let path = place.server().join("password");
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let password = fs::read_to_string(path).unwrap();
+    assert!(password.len() >= 32);
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&command).contains(&password));
+    }
+    let log = fs::read_to_string(place.server().join("server.log")).unwrap();
+    assert!(!log.contains(&password));
+    killpg(running.pid(), Signal::SIGINT).unwrap();
+    let (_, said) = running.finish();
+    assert!(!said.contains(&password));
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_wrong_password_does_not_get_in() {
+    let server = support::server();
+    let mut config: tokio_postgres::Config = server.url("source").parse().unwrap();
+    config.password("wrong");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let refused = runtime.block_on(config.connect(tokio_postgres::NoTls));
+    let code = refused.err().unwrap().code().cloned();
+    assert_eq!(code.unwrap().code(), "28P01");
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_is_reached_over_loopback() {
+    let short = Place::new();
+    let long = short.path().join("x".repeat(110));
+    let options = support::options(&long);
+    let cluster = Cluster::start(&options, |_| {}).unwrap();
+    assert!(cluster.url("dest").contains("@127.0.0.1:"));
+    assert_eq!(support::sql(&cluster.url("dest"), "SELECT 1"), "1");
+    cluster.stop().unwrap();
+    assert!(processes_in(short.path()).is_empty());
+}
+
+#[test]
+fn a_server_that_does_not_start_shows_the_end_of_its_log() {
+    let place = Place::with_server();
+    let mut options = support::options(place.path());
+    options
+        .settings
+        .insert("no_such_setting".into(), "1".into());
+    let error = Cluster::start(&options, |_| {}).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("unrecognized configuration parameter \"no_such_setting\""),
+        "{text}"
+    );
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn programs_that_are_not_there_are_one_clear_sentence() {
+    let place = Place::new();
+    let output = support::rb_bench_in(place.path())
+        .env("PATH", "")
+        .args(["cluster", "psql", "--pg-bin", "/no/such/place"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        said(&output),
+        "rb-bench: error: /no/such/place does not hold the Postgres programs (postgres, initdb) \
+         that --pg-bin promises\n"
+    );
+    assert!(!place.path().exists(), "nothing is created");
+    fs::create_dir(place.path()).unwrap();
+}
+
+#[test]
+fn programs_that_are_too_old_are_refused() {
+    let place = Place::new();
+    let programs = place.path().join("old");
+    fs::create_dir_all(&programs).unwrap();
+    for name in ["postgres", "initdb"] {
+        let path = programs.join(name);
+        let script = format!("#!/bin/sh\necho '{name} (PostgreSQL) 13.22'\n");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let output = place.run(&["cluster", "psql", "--pg-bin", programs.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(
+        said.contains("holds PostgreSQL 13.22, and rb-bench needs 14 or newer"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn the_supervisor_is_not_for_people() {
+    let place = Place::new();
+    fs::create_dir_all(place.path()).unwrap();
+    if let Some(account) = ordinary_account() {
+        std::os::unix::fs::chown(place.path(), Some(account.uid.as_raw()), None).unwrap();
+    }
+    let data = place.path().to_str().unwrap();
+    let output = place.run(&["__supervise", "--pg-bin", "/none", "--data", data]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("for rb-bench itself"));
+}
+
+/// An account for the tests that only root can make; `None` when we are not root.
+fn ordinary_account() -> Option<User> {
+    Uid::effective()
+        .is_root()
+        .then(|| User::from_name("nobody").unwrap().unwrap())
+}
+
+#[test]
+fn an_ordinary_user_has_a_server_in_the_cache_directory() {
+    let place = Place::new();
+    let home = place.path().join("home");
+    fs::create_dir_all(&home).unwrap();
+    let binary = place.path().join("rb-bench");
+    fs::copy(support::BINARY, &binary).unwrap();
+    let mut command = Command::new(&binary);
+    for name in support::foreign_variables() {
+        command.env_remove(name);
+    }
+    command
+        .env_remove("XDG_CACHE_HOME")
+        .env("HOME", &home)
+        .current_dir("/")
+        .args(["cluster", "psql", "--", "-X", "-Atc", "SELECT 'ordinary'"]);
+    let mut uid = Uid::effective();
+    if let Some(account) = ordinary_account() {
+        uid = account.uid;
+        std::os::unix::fs::chown(&home, Some(uid.as_raw()), None).unwrap();
+        command.uid(uid.as_raw()).gid(account.gid.as_raw());
+    }
+    let output = command.output().unwrap();
+    assert_eq!(printed(&output), "ordinary\n", "{}", said(&output));
+    let cache = home.join(".cache/rb-bench");
+    let data = cache.join(place.server().file_name().unwrap()).join("data");
+    assert_eq!(fs::metadata(&data).unwrap().uid(), uid.as_raw());
+    assert!(processes_in(place.path()).is_empty());
+}
+
+#[test]
+fn as_root_the_server_is_of_an_ordinary_account() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let place = Place::with_server();
+    let running = Running::start(&place);
+    let postmaster = PathBuf::from(format!("/proc/{}", postmaster_of(&place)));
+    let supervisor = PathBuf::from(format!("/proc/{}", supervisor_of(&place)));
+    for process in [postmaster, supervisor] {
+        assert_ne!(fs::metadata(process).unwrap().uid(), 0);
+    }
+    assert_ne!(fs::metadata(place.server().join("data")).unwrap().uid(), 0);
+    // What root writes lies where the account cannot put a link in its way.
+    assert_eq!(fs::metadata(place.server()).unwrap().uid(), 0);
+    killpg(running.pid(), Signal::SIGINT).unwrap();
+    running.finish();
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn as_root_a_directory_that_the_account_may_not_enter_is_named() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let place = Place::new();
+    let closed = place.path().join("closed");
+    fs::create_dir_all(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let inside = closed.join("inside");
+    let output = support::rb_bench_in(&inside)
+        .args(["cluster", "psql"])
+        .output()
+        .unwrap();
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("it may not enter {}\n", closed.display())),
+        "{said}"
+    );
+    assert!(said.contains("chmod o+x"), "{said}");
+    assert!(processes_in(place.path()).is_empty());
 }

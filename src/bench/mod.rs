@@ -1,1 +1,26 @@
-//! (being built)
+//! Benchmarks: what is measured, in which order, under which conditions, and what it says.
+//!
+//! A [`profile`] is a [`dataset`], a pipeline without connections and settings. A [`session`] is a
+//! profile bound to databases; [`runner`] runs it, [`stats`] judges it, [`artifact`] is its saved form
+//! and [`store`] keeps it. This room drives the engine and never reaches into it; it never prints:
+//! who wants to see what happens passes a [`progress::Progress`].
+
+pub mod artifact;
+pub mod dataset;
+#[cfg(test)]
+pub(crate) mod examples;
+pub mod host;
+mod iteration;
+pub mod order;
+pub mod profile;
+pub mod progress;
+pub mod runner;
+mod sampler;
+pub mod seed;
+mod server;
+pub mod session;
+pub mod stats;
+pub mod store;
+pub mod summary;
+pub mod target;
+mod traces;

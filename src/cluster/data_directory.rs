@@ -10,9 +10,10 @@ use std::process::Command;
 use rand::distr::{Alphanumeric, SampleString as _};
 
 use super::account::Account;
-use super::directory::{Place, write_anew};
 use super::lock::DirectoryLock;
+use super::place::{Place, write_anew};
 use super::programs::Programs;
+use super::settings::Settings;
 use super::{SUPERUSER, clean_environment};
 use crate::error::{Error, Kind, Result};
 
@@ -24,6 +25,7 @@ pub(crate) fn ensure(
     programs: &Programs,
     account: &Account,
     lock: &DirectoryLock,
+    settings: &Settings,
 ) -> Result<String> {
     let path = place.password();
     if place.data().exists() {
@@ -34,7 +36,7 @@ pub(crate) fn ensure(
     // Newest first: C.UTF-8 sorts and compares like C, but knows what a letter is.
     let mut refused = String::new();
     for locale in ["C.UTF-8", "C"] {
-        match initdb(place, programs, account, lock, locale)? {
+        match initdb(place, programs, account, lock, settings, locale)? {
             Ok(()) => {
                 let (from, to) = (place.unfinished_data(), place.data());
                 fs::rename(&from, &to).map_err(|e| Error::file("rename", &from, e))?;
@@ -89,6 +91,7 @@ fn initdb(
     programs: &Programs,
     account: &Account,
     lock: &DirectoryLock,
+    settings: &Settings,
     locale: &str,
 ) -> Result<Result<(), String>> {
     discard_unfinished(place)?;
@@ -114,6 +117,9 @@ fn initdb(
         .current_dir(place.path())
         // initdb reads nothing; it keeps the lock, should we be killed before it is done.
         .stdin(lock.share()?);
+    if settings.get("fsync").is_some_and(|value| value == "off") {
+        command.arg("--no-sync");
+    }
     let output = account
         .applied_to(&mut command)
         .output()

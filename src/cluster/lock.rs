@@ -49,6 +49,8 @@ impl DirectoryLock {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
+                // Root must not be led to write elsewhere.
+                .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
                 .open(path)
                 .map_err(|e| {
                     Error::file("open the lock", path, e)

@@ -11,6 +11,8 @@ mod data_directory;
 mod directory;
 mod endpoint;
 mod lock;
+mod machine;
+mod place;
 mod processes;
 mod programs;
 mod settings;
@@ -30,9 +32,10 @@ pub use settings::Settings;
 pub use status::{ServerStatus, Status, Stopped, reset, status, stop};
 pub use supervisor::supervise;
 
-use directory::{Home, Place};
+use directory::Home;
 use endpoint::Endpoint;
 use lock::DirectoryLock;
+use place::Place;
 
 use crate::error::{Error, Kind, Result};
 

@@ -4,12 +4,10 @@
 //! never start a server or write anything; it only runs `postgres --version` and
 //! `pg_config --bindir`.
 
-use std::ffi::OsString;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use super::machine::{Machine, printed};
 use crate::error::{Error, Kind, Result};
 
 /// The oldest major version that rb-bench manages.
@@ -143,146 +141,12 @@ impl Programs {
     }
 }
 
-/// What a program prints for one flag, when it runs and succeeds.
-fn printed(program: &Path, flag: &str) -> Option<String> {
-    let output = Command::new(program)
-        .arg(flag)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// What the search looks at, as values, so that it can be tested without another machine.
-struct Machine {
-    path: OsString,
-    places: Vec<PathBuf>,
-    os_release: String,
-    system: &'static str,
-    root: bool,
-}
-
-impl Machine {
-    fn this() -> Self {
-        Self {
-            path: std::env::var_os("PATH").unwrap_or_default(),
-            places: usual_places(Path::new("/")),
-            os_release: fs::read_to_string("/etc/os-release")
-                .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
-                .unwrap_or_default(),
-            system: std::env::consts::OS,
-            root: nix::unistd::Uid::effective().is_root(),
-        }
-    }
-
-    /// Directories to look into, in order, each named once where it is a link to another.
-    fn candidates(&self) -> Vec<PathBuf> {
-        let mut found: Vec<PathBuf> = Vec::new();
-        let on_path: Vec<PathBuf> = std::env::split_paths(&self.path)
-            .filter(|directory| directory.is_absolute())
-            .collect();
-        found.extend(on_path.iter().cloned());
-        for directory in &on_path {
-            if let Some(bindir) = printed(&directory.join("pg_config"), "--bindir") {
-                found.push(PathBuf::from(bindir.trim()));
-            }
-        }
-        found.extend(self.places.iter().cloned());
-        found
-    }
-
-    /// The command that installs a server on this system.
-    fn install_command(&self) -> String {
-        let families = families(&self.os_release);
-        let known = |names: &[&str]| {
-            families
-                .iter()
-                .any(|family| names.contains(&family.as_str()))
-        };
-        let (needs_root, command) = match self.system {
-            "macos" => (false, "brew install postgresql@17"),
-            "freebsd" => (true, "pkg install postgresql17-server"),
-            _ if known(&["debian", "ubuntu"]) => (true, "apt-get install postgresql"),
-            _ if known(&["fedora", "rhel", "centos"]) => (true, "dnf install postgresql-server"),
-            _ if known(&["alpine"]) => (true, "apk add postgresql"),
-            _ if known(&["arch"]) => (true, "pacman -S postgresql"),
-            _ if known(&["suse", "opensuse"]) => (true, "zypper install postgresql-server"),
-            _ if known(&["nixos"]) => (false, "nix-shell -p postgresql"),
-            _ => return "the packages of https://www.postgresql.org/download/".to_owned(),
-        };
-        if needs_root && !self.root {
-            format!("sudo {command}")
-        } else {
-            command.to_owned()
-        }
-    }
-}
-
-/// `ID` and `ID_LIKE` of an os-release file.
-fn families(os_release: &str) -> Vec<String> {
-    os_release
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .filter(|(key, _)| matches!(*key, "ID" | "ID_LIKE"))
-        .flat_map(|(_, value)| {
-            value
-                .trim_matches(['"', '\''])
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Where packages put the programs, below `root`; newest version first.
-fn usual_places(root: &Path) -> Vec<PathBuf> {
-    // Parent directory, what stands before the version in the name, what follows it.
-    const NUMBERED: [(&str, &str, &str); 9] = [
-        ("usr/lib/postgresql", "", "bin"),          // Debian, Ubuntu
-        ("usr", "pgsql-", "bin"),                   // PostgreSQL's own RPMs
-        ("usr/lib", "postgresql", "bin"),           // SUSE
-        ("usr/libexec", "postgresql", ""),          // Alpine
-        ("usr/lib", "postgresql-", "bin"),          // Gentoo
-        ("usr/local/opt", "postgresql@", "bin"),    // Homebrew on Intel
-        ("opt/homebrew/opt", "postgresql@", "bin"), // Homebrew on Apple silicon
-        ("Library/PostgreSQL", "", "bin"),          // EDB's installer
-        ("Applications/Postgres.app/Contents/Versions", "", "bin"),
-    ];
-    let mut numbered: Vec<(u32, PathBuf)> = Vec::new();
-    for (parent, prefix, rest) in NUMBERED {
-        let Ok(entries) = fs::read_dir(root.join(parent)) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let version = name.to_str().and_then(|n| n.strip_prefix(prefix));
-            if let Some(major) = version.and_then(|v| v.parse().ok()) {
-                numbered.push((major, entry.path().join(rest)));
-            }
-        }
-    }
-    numbered.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
-    let plain = [
-        "usr/local/pgsql/bin",
-        "opt/homebrew/bin",
-        "usr/local/bin",
-        "usr/bin",
-    ];
-    numbered
-        .into_iter()
-        .map(|(_, directory)| directory)
-        .chain(plain.iter().map(|p| root.join(p)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
+    use super::super::machine::usual_places;
     use super::*;
 
     /// A directory with programs that claim to be this version.
@@ -376,29 +240,5 @@ mod tests {
         assert!(error.message().contains("13.20"), "{error}");
         let error = Programs::named(&place).unwrap_err();
         assert!(error.message().contains("needs 14 or newer"), "{error}");
-    }
-
-    #[test]
-    fn every_family_of_systems_has_its_command() {
-        let root = tempfile::tempdir().unwrap();
-        for (os_release, command) in [
-            ("ID=debian", "sudo apt-get install postgresql"),
-            (
-                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"",
-                "sudo dnf install postgresql-server",
-            ),
-            ("ID=alpine", "sudo apk add postgresql"),
-            ("ID=manjaro\nID_LIKE=arch", "sudo pacman -S postgresql"),
-            (
-                "ID=plan9",
-                "the packages of https://www.postgresql.org/download/",
-            ),
-        ] {
-            let machine = Machine {
-                os_release: os_release.into(),
-                ..machine(root.path(), "")
-            };
-            assert_eq!(machine.install_command(), command);
-        }
     }
 }

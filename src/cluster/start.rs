@@ -11,9 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::account::Account;
-use super::directory::{Home, Place, write_anew};
+use super::directory::Home;
 use super::endpoint::{Endpoint, Probe};
 use super::lock::{DirectoryLock, WhenHeld};
+use super::place::{Place, write_anew};
 use super::programs::Programs;
 use super::settings::{Host, configuration_file, settings};
 use super::{Cluster, ClusterOptions, clean_environment, data_directory};
@@ -42,8 +43,8 @@ pub(super) fn start(options: &ClusterOptions, mut on_wait: impl FnMut(&str)) -> 
             place.path().display()
         ));
     }
-    let password = data_directory::ensure(&place, &programs, &account, &lock)?;
     let settings = settings(Host::this(), &options.settings);
+    let password = data_directory::ensure(&place, &programs, &account, &lock, &settings)?;
     let mut attempt = 1;
     loop {
         let port = free_port()?;

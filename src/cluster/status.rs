@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
-use super::directory::{Home, Place};
+use super::directory::Home;
 use super::endpoint::{DATABASES, Database, Endpoint};
 use super::lock::{self, DirectoryLock, WhenHeld};
+use super::place::Place;
 use super::programs::Programs;
 use super::{ClusterOptions, data_directory, processes};
 use crate::error::Result;

@@ -6,7 +6,7 @@
 //! but the lock on the directory (a descriptor that a child keeps cannot be passed otherwise without
 //! unsafe code), so it must never print there; its standard error is the server's log.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -53,7 +53,9 @@ async fn run(pg_bin: &Path, data: &Path) -> Result<()> {
             .caused_by(cause)
         })?;
     if let Some(pid) = processes::stop_left_behind(data)? {
-        eprintln!("rb-bench: stopped a server (pid {pid}) whose supervisor had been killed");
+        note(&format!(
+            "stopped a server (pid {pid}) whose supervisor had been killed"
+        ));
     }
     processes::forget_dead_postmaster(data)?;
     let mut server = start(pg_bin, data)?;
@@ -130,9 +132,16 @@ async fn stop(server: &mut Child) -> Result<()> {
             status.map_err(failed("wait for the server"))?;
             return Ok(());
         }
-        eprintln!("rb-bench: the server did not stop within {limit:?} of {signal}");
+        note(&format!(
+            "the server did not stop within {limit:?} of {signal}"
+        ));
     }
     Ok(())
+}
+
+/// A line in the server's log. A full disk must not keep us from stopping the server.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "rb-bench: {text}");
 }
 
 fn failed(doing: &'static str) -> impl Fn(io::Error) -> Error {

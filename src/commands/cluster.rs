@@ -5,14 +5,22 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
+use super::print_line;
 use crate::cli::{ClusterAction, ClusterArgs, Format};
 use crate::cluster::{self, Cluster, ClusterOptions, ServerStatus, Status};
 use crate::error::{Error, Kind, Result};
 use crate::units::Bytes;
+
+/// How long psql may take to cancel its query after Ctrl-C.
+const PSQL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs the action that was typed.
 pub(super) fn run(args: ClusterArgs) -> Result<u8> {
@@ -37,8 +45,8 @@ pub(super) fn tell(message: &str) {
 fn status(options: &ClusterOptions, format: Format) -> Result<u8> {
     let status = cluster::status(options)?;
     match format {
-        Format::Json => println!("{}", serde_json::json!(status)),
-        Format::Text => print!("{}", status_text(&status)),
+        Format::Json => print_line(&serde_json::json!(status).to_string())?,
+        Format::Text => print_line(&status_text(&status))?,
     }
     Ok(0)
 }
@@ -60,7 +68,6 @@ fn status_text(status: &Status) -> String {
         lines.push("server     none yet; the first benchmark makes one".to_owned());
     }
     lines.extend(status.servers.iter().flat_map(server_lines));
-    lines.push(String::new());
     lines.join("\n")
 }
 
@@ -104,14 +111,14 @@ fn stop(options: &ClusterOptions) -> Result<u8> {
     for server in stopped {
         if let Some(pid) = server.pid {
             none = false;
-            println!(
+            print_line(&format!(
                 "stopped the server (pid {pid}) in {}",
                 server.directory.display()
-            );
+            ))?;
         }
     }
     if none {
-        println!("no server was running");
+        print_line("no server was running")?;
     }
     Ok(0)
 }
@@ -119,15 +126,15 @@ fn stop(options: &ClusterOptions) -> Result<u8> {
 fn reset(options: &ClusterOptions, yes: bool) -> Result<u8> {
     let found = cluster::status(options)?.servers;
     if found.is_empty() {
-        println!("there is nothing to delete");
+        print_line("there is nothing to delete")?;
         return Ok(0);
     }
     if !yes && !confirmed(&found)? {
-        println!("nothing was deleted");
+        print_line("nothing was deleted")?;
         return Ok(0);
     }
     for directory in cluster::reset(options, tell)? {
-        println!("deleted {}", directory.display());
+        print_line(&format!("deleted {}", directory.display()))?;
     }
     Ok(0)
 }
@@ -170,7 +177,10 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
         .build()
         .map_err(failed)?;
     runtime.block_on(async {
-        // On a terminal both get Ctrl-C, and it is psql's to answer: it cancels the query.
+        // On a terminal both get Ctrl-C, and it is psql's to answer: it cancels the query, and the
+        // session goes on. Elsewhere it is the end, also where psql is between two queries and
+        // hears nothing.
+        let interactive = io::stdin().is_terminal();
         let mut interrupts = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminations = signal(SignalKind::terminate()).map_err(failed)?;
         let mut hangups = signal(SignalKind::hangup()).map_err(failed)?;
@@ -185,14 +195,23 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
             .args(args)
             .kill_on_drop(true)
             .spawn()
-            .map_err(failed)?;
+            .map_err(|e| failed(e).remedy("install the PostgreSQL client programs"))?;
         let mut interrupted = false;
+        let mut patience = None;
         loop {
             tokio::select! {
                 status = psql.wait() => {
                     return Ok(exit_code(status.map_err(failed)?, interrupted));
                 }
-                _ = interrupts.recv() => interrupted = true,
+                _ = interrupts.recv() => {
+                    interrupted = true;
+                    if !interactive && let Some(pid) = psql.id() {
+                        // It can only fail for a process that is gone, which the wait notices.
+                        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT);
+                        patience = patience.or(Some(Instant::now() + PSQL_LIMIT));
+                    }
+                }
+                () = reached(patience) => break,
                 _ = terminations.recv() => break,
                 _ = hangups.recv() => break,
             }
@@ -203,6 +222,14 @@ fn run_psql(cluster: &Cluster, args: &[String]) -> Result<u8> {
             "psql was stopped by a signal",
         ))
     })
+}
+
+/// Waits for an instant; for ever without one.
+async fn reached(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// psql's own exit code; 130 where Ctrl-C made it fail.

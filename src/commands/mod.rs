@@ -2,17 +2,18 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod bench;
 mod check;
 mod cluster;
 mod interrupt;
-mod progress;
+mod profiles;
 mod run;
 mod supervise;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{Cli, ClusterAction, Command, Format};
 use crate::error::{Error, Kind, Result};
 
 /// Runs the command that was typed and returns its exit code.
@@ -26,7 +27,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Run(args)) => in_runtime(run::run(args)),
         Some(Command::Copy(args)) => in_runtime(run::copy(args)),
         Some(Command::Check(args)) => in_runtime(check::run(args)),
-        Some(Command::Profiles(_)) | None => Err(Error::internal("not connected yet")),
+        Some(Command::Profiles(args)) => profiles::run(&args),
+        None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -48,7 +50,11 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Copy(args)) => args.options.format,
         Some(Command::Check(args)) => args.format,
         Some(Command::Profiles(args)) => args.format,
-        Some(Command::Cluster(_) | Command::Supervise(_)) => Format::Text,
+        Some(Command::Cluster(args)) => match args.action {
+            ClusterAction::Status { format } => format,
+            _ => Format::Text,
+        },
+        Some(Command::Supervise(_)) => Format::Text,
     };
     format == Format::Json
 }

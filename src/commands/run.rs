@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{interrupt, progress::Progress};
+use super::interrupt;
 use crate::cli::{CopyArgs, Format, RunArgs, RunFlags};
 use crate::config::pipeline_shape::Connections;
 use crate::config::relation::{RelationName, SAME_SCHEMA};
@@ -16,7 +16,7 @@ use crate::config::{parser, validator};
 use crate::engine::{self, FinishedRun, KnownSums, RunOptions, RunRequest, StreamVerification};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism;
-use crate::report;
+use crate::report::{self, progress_run::RunProgress};
 use crate::telemetry::counters::Telemetry;
 
 /// `rb-bench run PIPELINE.yaml`
@@ -112,7 +112,7 @@ async fn execute(pipeline: Pipeline, flags: &RunFlags) -> Result<u8> {
         telemetry: Arc::clone(&telemetry),
         cancel: interrupt::token()?,
     };
-    let progress = Progress::show(&telemetry);
+    let progress = RunProgress::show(&telemetry);
     let finished = engine::run(request).await?;
     let verified = if flags.verify && !finished.replayed {
         telemetry.enter(crate::telemetry::counters::Phase::Verifying);

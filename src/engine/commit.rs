@@ -93,7 +93,7 @@ impl Commit<'_> {
         } else {
             Vec::new()
         };
-        let outcome = first_error(crew.order(commit_all(crew, statements), None).await);
+        let outcome = first_error(crew.order(commit_all(crew, &statements), None).await);
         let Err(error) = outcome else { return Ok(()) };
         if error.commit_state() != CommitState::AfterCommitUnknown {
             return Err(error);
@@ -151,7 +151,7 @@ impl Commit<'_> {
     async fn built_aside(&self, crew: &mut Crew) -> Result<()> {
         // nobody sees the hidden tables yet, so workers may commit one by one
         // whatever becomes of a commit that fails, its table is dropped
-        first_error(crew.order(commit_all(crew, Vec::new()), None).await)
+        first_error(crew.order(commit_all(crew, &[]), None).await)
             .map_err(Error::nothing_committed)?;
         self.telemetry.enter(Phase::Indexing);
         let sessions = self.leader.cancellers();
@@ -402,15 +402,15 @@ impl Commit<'_> {
     }
 }
 
-fn commit_all(crew: &Crew, statements: Vec<String>) -> BTreeMap<u32, Order> {
+fn commit_all(crew: &Crew, statements: &[String]) -> BTreeMap<u32, Order> {
     crew.ready
         .keys()
-        .map(|number| (*number, Order::Commit(statements.clone())))
+        .map(|number| (*number, Order::Commit(statements.to_vec())))
         .collect()
 }
 
 fn first_error(answers: Vec<(u32, Result<()>)>) -> Result<()> {
-    answers.into_iter().map(|(_, answer)| answer).collect()
+    answers.into_iter().try_for_each(|(_, answer)| answer)
 }
 
 fn ledger_worker(crew: &Crew, number: u32) -> Result<LedgerWorker> {

@@ -45,7 +45,8 @@ fn is_private(path: &std::path::Path) -> bool {
     if !metadata.is_file() {
         return false;
     }
-    let private = metadata.permissions().mode() & 0o077 == 0;
+    let open_to_others = metadata.permissions().mode() & 0o077;
+    let private = open_to_others == 0;
     if !private {
         tracing::warn!(
             "password file {} is readable by others and was ignored; chmod 0600 it",

@@ -1,3 +1,12 @@
-//! The same values for a person and for a program: nothing here measures, decides or connects.
+//! What a person or a program reads: summaries, tables, progress, JSON, from recorded values only.
+//!
+//! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
+pub mod paper;
+pub mod profiles;
+pub mod progress;
+pub mod progress_run;
 pub mod run;
+pub mod summary;
+
+pub use paper::Paper;

@@ -163,6 +163,7 @@ pub struct Event {
 #[derive(Debug, Default)]
 pub struct Telemetry {
     phase: AtomicU8,
+    phases: Mutex<Vec<(Phase, Instant)>>,
     attempt: AtomicU32,
     chunks_total: AtomicU64,
     bytes_expected: AtomicU64,
@@ -219,6 +220,13 @@ impl Telemetry {
     /// Moves the run to a phase.
     pub fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
+        locked(&self.phases).push((phase, Instant::now()));
+    }
+
+    /// Every phase that was entered and when, in order; a retry enters them again.
+    #[must_use]
+    pub fn phases(&self) -> Vec<(Phase, Instant)> {
+        locked(&self.phases).clone()
     }
 
     /// The attempt under way, from 0.
@@ -348,6 +356,16 @@ mod tests {
         b.reset();
         assert_eq!(telemetry.totals().rows_read, 3);
         assert_eq!(telemetry.shards().len(), 2);
+    }
+
+    #[test]
+    fn phases_are_kept_in_the_order_they_were_entered() {
+        let telemetry = Telemetry::new();
+        telemetry.enter(Phase::Connecting);
+        telemetry.enter(Phase::Moving);
+        let phases: Vec<Phase> = telemetry.phases().into_iter().map(|(p, _)| p).collect();
+        assert_eq!(phases, [Phase::Connecting, Phase::Moving]);
+        assert_eq!(telemetry.phase(), Phase::Moving);
     }
 
     #[test]

@@ -214,6 +214,17 @@ pub(crate) fn rb_bench() -> assert_cmd::Command {
     command
 }
 
+/// The same as a plain process, to be interrupted, killed and waited for, with a managed server in
+/// `directory`.
+pub(crate) fn rb_bench_in(directory: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(BINARY);
+    for name in foreign_variables() {
+        command.env_remove(name);
+    }
+    command.env("RB_BENCH_CLUSTER_DIR", directory);
+    command
+}
+
 /// The environment variables that could bend what the binary does.
 pub(crate) fn foreign_variables() -> Vec<String> {
     std::env::vars()

@@ -1,0 +1,34 @@
+# What there is to do here, one word each. `make help` lists it.
+
+CARGO ?= cargo
+PROFILE ?= medium
+PAIRS ?= 3
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test check clean ensure
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  make bench PROFILE=large PAIRS=6 ARGS="--label nightly"'
+
+bench: ensure ## build, then benchmark: medium profile, before and after, three pairs
+	$(CARGO) run --locked --release -- --profile $(PROFILE) --iters $(PAIRS) $(ARGS)
+
+test: ensure ## run every test, doc tests included; each criterion bench runs once, untimed
+	$(CARGO) test --locked --all-targets --no-fail-fast
+	$(CARGO) test --locked --doc
+
+check: ## format, clippy and docs, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
+
+clean: ## delete what was built; the seeded data stays (rb-bench cluster reset deletes it)
+	$(CARGO) clean
+
+# A missing Postgres server or C linker is installed by the system's package manager.
+ensure:
+	@command -v $(CARGO) >/dev/null || { echo 'cargo is missing: install Rust from https://rustup.rs' >&2; exit 1; }
+	@scripts/ensure-postgres

@@ -1,0 +1,70 @@
+//! What a session tells while it runs, to whoever shows it.
+//!
+//! The session calls, a terminal (or the workbench) shows. Calls come from several tasks and must
+//! return at once: a viewer that waits would be measured with the copy.
+
+use super::artifact::Iteration;
+use super::order::Arm;
+use crate::telemetry::counters::{Phase, Totals};
+
+/// The iteration that is about to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upcoming {
+    /// Which setting runs.
+    pub arm: Arm,
+    /// Whether it is a warm-up.
+    pub warmup: bool,
+    /// Its number among the iterations of the session, from 1.
+    pub number: u32,
+    /// Iterations of the session.
+    pub of: u32,
+    /// Its pair, from 1; none for warm-ups and with one arm.
+    pub pair: Option<u32>,
+}
+
+/// How the iteration stands, five times a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// What the engine is doing.
+    pub phase: Phase,
+    /// What it has moved.
+    pub totals: Totals,
+    /// Megabytes a second since the last sample.
+    pub mb_per_s: f64,
+    /// Rows a second since the last sample.
+    pub rows_per_s: f64,
+}
+
+/// Someone who wants to see what a session does.
+pub trait Progress: Send + Sync {
+    /// Something began or was decided: a sentence without an end.
+    fn step(&self, text: &str);
+
+    /// Rows of a dataset were made.
+    fn seeded(&self, done: u64, total: u64);
+
+    /// An iteration begins.
+    fn iteration_began(&self, upcoming: &Upcoming);
+
+    /// An iteration stands so.
+    fn sampled(&self, upcoming: &Upcoming, sample: &Sample);
+
+    /// The clock was stopped; both sides are being compared.
+    fn verifying(&self, upcoming: &Upcoming);
+
+    /// An iteration is done and recorded.
+    fn iteration_ended(&self, upcoming: &Upcoming, iteration: &Iteration);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn step(&self, _text: &str) {}
+    fn seeded(&self, _done: u64, _total: u64) {}
+    fn iteration_began(&self, _upcoming: &Upcoming) {}
+    fn sampled(&self, _upcoming: &Upcoming, _sample: &Sample) {}
+    fn verifying(&self, _upcoming: &Upcoming) {}
+    fn iteration_ended(&self, _upcoming: &Upcoming, _iteration: &Iteration) {}
+}

@@ -1,0 +1,369 @@
+//! The summary of a session: what a person reads at a glance.
+//!
+//! Made from the artifact alone, so that a saved session reads like the one that just ended. Every
+//! figure stands with its range, and no verdict is worded here: it comes from the statistics.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use super::Paper;
+use super::paper::Ink;
+use crate::bench::artifact::{ArmSummary, Artifact, ComparisonRecord, IterationPhase, Status};
+use crate::bench::order::Arm;
+use crate::bench::stats::Spread;
+use crate::units::{ByteRate, Bytes, RowRate, Rows, Seconds};
+
+/// Ruled under the heading and at the end, nowhere else.
+const RULED: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new().header_separator(rule).bottom_border(rule)
+};
+
+/// The summary; `path` is where the artifact is kept.
+#[must_use]
+pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
+    let mut text = heading(artifact);
+    let arms = &artifact.summary.arms;
+    if arms.is_empty() {
+        text.push_str("no measured iteration\n");
+    } else {
+        text.push('\n');
+        let _ = writeln!(text, "{}", table(artifact, arms, paper));
+    }
+    if let Some(comparison) = &artifact.summary.comparison {
+        text.push('\n');
+        text.push_str(&verdict(comparison, paper));
+    }
+    if !arms.is_empty() {
+        text.push_str("\nparallelism\n");
+        for (arm, summary) in arms {
+            let _ = writeln!(text, "  {arm:<7} {}", summary.parallelism_reason);
+        }
+    }
+    text.push_str(&notes(artifact, paper));
+    if let Some(path) = path {
+        let partial = if artifact.partial { " (partial)" } else { "" };
+        let _ = writeln!(text, "\nsaved {}{partial}", path.display());
+    }
+    text
+}
+
+/// What was measured, how, and on what.
+fn heading(artifact: &Artifact) -> String {
+    let protocol = &artifact.protocol;
+    let label = artifact
+        .label
+        .as_deref()
+        .map(|label| format!(" \"{label}\""))
+        .unwrap_or_default();
+    let (unit, each) = if protocol.arms == "both" {
+        ("pair", " of each arm")
+    } else {
+        ("iteration", "")
+    };
+    let mut text = format!(
+        "{}{label}: {}, {}{each} before them\n",
+        artifact.profile.name,
+        counted(u64::from(protocol.pairs), unit),
+        counted(u64::from(protocol.warmup), "warm-up"),
+    );
+    if let Some(iteration) = artifact.iterations.last() {
+        let width = iteration.bytes.checked_div(iteration.rows).unwrap_or(0);
+        let _ = writeln!(
+            text,
+            "data     {} rows, {} in COPY format, {} a row",
+            Rows(iteration.rows),
+            Bytes(iteration.bytes),
+            Bytes(width),
+        );
+    }
+    let servers: Vec<String> = [&artifact.postgres.source, &artifact.postgres.destination]
+        .into_iter()
+        .flatten()
+        .map(|server| match &server.endpoint {
+            Some(endpoint) => format!("PostgreSQL {} ({endpoint})", number(&server.version)),
+            None => format!("PostgreSQL {} (managed)", number(&server.version)),
+        })
+        .collect();
+    let mut servers = servers;
+    servers.dedup();
+    let host = &artifact.host;
+    let _ = writeln!(text, "servers  {}", servers.join(" -> "));
+    let _ = writeln!(
+        text,
+        "host     {}, {} memory",
+        counted(u64::from(host.available_cores), "core"),
+        Bytes(host.memory_bytes)
+    );
+    text
+}
+
+/// `15.18` of `15.18 (Debian 15.18-0+deb12u1)`.
+fn number(version: &str) -> &str {
+    version.split(' ').next().unwrap_or(version)
+}
+
+type Figure = fn(&ArmSummary) -> String;
+
+/// One line a figure, one column an arm.
+fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) -> String {
+    let figures: [(&str, Figure); 13] = [
+        ("wall time", |a| {
+            spread(a.duration_s, |s| Seconds(s).to_string())
+        }),
+        ("throughput", |a| {
+            spread(a.mb_per_s, |v| ByteRate(v * 1e6).to_string())
+        }),
+        ("rows", |a| RowRate(a.rows_per_s.median).to_string()),
+        ("workers", |a| {
+            format!("{} ({})", a.parallelism_effective, a.parallelism_mode)
+        }),
+        ("CPU rb-bench", |a| Seconds(a.cpu_rb_bench_s).to_string()),
+        ("CPU source", |a| {
+            optional(a.cpu_source_s, |s| Seconds(s).to_string())
+        }),
+        ("CPU destination", |a| {
+            optional(a.cpu_destination_s, |s| Seconds(s).to_string())
+        }),
+        ("peak memory", |a| {
+            optional(a.rss_peak, |b| Bytes(b).to_string())
+        }),
+        ("chunk p50 / p99", |a| {
+            let micros = |us: Option<u64>| optional(us, |us| Seconds(us as f64 / 1e6).to_string());
+            format!("{} / {}", micros(a.chunk_p50_us), micros(a.chunk_p99_us))
+        }),
+        ("waiting for source", |a| percent(a.source_wait_share)),
+        ("waiting for dest.", |a| percent(a.destination_wait_share)),
+        ("committing", |a| percent(a.commit_share)),
+        ("verified", |a| {
+            let retries = if a.retries > 0 {
+                format!(
+                    ", {}",
+                    counted(a.retries, "retry").replace("retrys", "retries")
+                )
+            } else {
+                String::new()
+            };
+            format!("{} of {}{retries}", a.verified, a.iterations)
+        }),
+    ];
+    let mut table = Table::new();
+    table
+        .load_style(RULED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(paper.width);
+    let headings = arms
+        .keys()
+        .map(|arm| format!("{arm}\n{}", settings(artifact, *arm)));
+    table.set_header(std::iter::once(String::new()).chain(headings));
+    for (name, figure) in figures {
+        let cells = arms.values().map(figure);
+        table.add_row(std::iter::once(name.to_owned()).chain(cells));
+    }
+    for column in 1..=arms.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+fn settings(artifact: &Artifact, arm: Arm) -> String {
+    let settings = match arm {
+        Arm::Before => &artifact.protocol.before,
+        Arm::After => &artifact.protocol.after,
+    };
+    let shown: Vec<String> = settings
+        .iter()
+        .map(|(key, value)| format!("{}={value}", key.rsplit('.').next().unwrap_or(key)))
+        .collect();
+    shown.join("\n")
+}
+
+/// How the arms compare, and the verdict.
+fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
+    let mut text = String::new();
+    if let Some(ratio) = comparison.ratio {
+        let _ = writeln!(
+            text,
+            "after ran at {:.2} x the speed of before ({:.2} .. {:.2} over {})",
+            ratio.median,
+            ratio.min,
+            ratio.max,
+            counted(u64::from(comparison.pairs), "pair"),
+        );
+    }
+    let ink = match comparison.verdict.as_str() {
+        "IMPROVED" => Ink::Good,
+        "REGRESSED" | "INVALID" => Ink::Bad,
+        "EQUIVALENT" => Ink::Same,
+        _ => Ink::Open,
+    };
+    let rest = comparison.text.strip_prefix(&comparison.verdict);
+    let _ = match rest {
+        Some(rest) => writeln!(text, "{}{rest}", paper.paint(ink, &comparison.verdict)),
+        None => writeln!(text, "{}", comparison.text),
+    };
+    text
+}
+
+/// Disturbances, each once with the iterations it was seen in, then warnings and what went wrong.
+fn notes(artifact: &Artifact, paper: Paper) -> String {
+    let mut text = String::new();
+    let mut seen: BTreeMap<&str, (Vec<String>, &str)> = BTreeMap::new();
+    for iteration in &artifact.iterations {
+        if iteration.phase == IterationPhase::Warmup {
+            continue;
+        }
+        for flag in &iteration.flags {
+            let entry = seen.entry(&flag.kind).or_insert((Vec::new(), &flag.text));
+            entry.0.push((iteration.idx + 1).to_string());
+        }
+    }
+    if !seen.is_empty() {
+        text.push_str("\nmay have disturbed it\n");
+        for (kind, (iterations, example)) in seen {
+            let noun = if iterations.len() == 1 {
+                "iteration"
+            } else {
+                "iterations"
+            };
+            let _ = writeln!(
+                text,
+                "  {kind}: {example} ({noun} {})",
+                iterations.join(", ")
+            );
+        }
+    }
+    if !artifact.warnings.is_empty() {
+        text.push_str("\nto know\n");
+        for warning in &artifact.warnings {
+            let _ = writeln!(text, "  {}", warning.replace('\n', "\n  "));
+        }
+    }
+    if artifact.summary.status == Status::Invalid {
+        let word = paper.paint(Ink::Bad, "INVALID");
+        let _ = writeln!(
+            text,
+            "\n{word}: rows did not arrive as they left; no figure above counts"
+        );
+    }
+    text
+}
+
+fn spread(spread: Spread, show: impl Fn(f64) -> String) -> String {
+    format!(
+        "{} ({} .. {})",
+        show(spread.median),
+        show(spread.min),
+        show(spread.max)
+    )
+}
+
+fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| "unknown".into(), show)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn counted(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::artifact::Flag;
+    use crate::bench::{examples, summary};
+
+    #[test]
+    fn a_session_reads_at_a_glance() {
+        let mut session = examples::session();
+        session.partial = false;
+        session.iterations[2].flags.push(Flag {
+            kind: "cpu_steal".into(),
+            text: "the hypervisor gave 5 % of this machine's time to others".into(),
+        });
+        session.warnings.push("public.t travels as text".into());
+        let path = Path::new("bench-results/20261123T202731Z-medium-0f3a9c21.json");
+        insta::assert_snapshot!(text(&session, Some(path), Paper::PLAIN), @"
+        medium: 2 pairs, 1 warm-up of each arm before them
+        data     50,000 rows, 190 MB in COPY format, 3.80 kB a row
+        servers  PostgreSQL 15.8 (managed)
+        host     2 cores, 24.0 GB memory
+
+                                                          before                             after
+                                                   parallelism=1                  parallelism=auto
+        ───────────────────────────────────────────────────────────────────────────────────────────
+         wall time                     2.05 s (2.00 s .. 2.10 s)         1.20 s (1.20 s .. 1.20 s)
+         throughput           92.7 MB/s (90.5 MB/s .. 95.0 MB/s)   158 MB/s (158 MB/s .. 158 MB/s)
+         rows                                        24.4 krow/s                       41.7 krow/s
+         workers                                      1 (manual)                          2 (auto)
+         CPU rb-bench                                     250 ms                            250 ms
+         CPU source                                       800 ms                            800 ms
+         CPU destination                                  1.90 s                            1.90 s
+         peak memory                                     21.0 MB                           21.0 MB
+         chunk p50 / p99                         100 ms / 100 ms                   100 ms / 100 ms
+         waiting for source                                 10 %                              10 %
+         waiting for dest.                                  50 %                              50 %
+         committing                                          1 %                               1 %
+         verified                                         2 of 2                            2 of 2
+        ───────────────────────────────────────────────────────────────────────────────────────────
+
+        after ran at 1.71 x the speed of before (1.67 .. 1.75 over 2 pairs)
+        INSUFFICIENT DATA (2 pairs; a verdict needs 6)
+
+        parallelism
+          before  set to 1 by hand; 2 cores, cap 2 not applied; effective 1
+          after   2 cores, cap 2; 1 eligible stream x 2 shards = 2; no transforms; effective 2
+
+        may have disturbed it
+          cpu_steal: the hypervisor gave 5 % of this machine's time to others (iteration 3)
+
+        to know
+          public.t travels as text
+
+        saved bench-results/20261123T202731Z-medium-0f3a9c21.json
+        ");
+    }
+
+    #[test]
+    fn one_arm_has_no_comparison() {
+        let mut session = examples::session();
+        session.iterations.retain(|i| i.arm == Arm::After);
+        session.protocol.arms = "one".into();
+        session.summary = summary::of(&session.iterations, 0.02, Status::Complete, None);
+        let text = text(&session, None, Paper::PLAIN);
+        assert!(
+            !text.contains("before\n") && !text.contains("verdict"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_not_overrun() {
+        let narrow = Paper {
+            width: 60,
+            colour: false,
+        };
+        let session = examples::session();
+        let drawn = table(&session, &session.summary.arms, narrow);
+        assert!(
+            drawn.lines().all(|line| line.chars().count() <= 60),
+            "{drawn}"
+        );
+    }
+
+    #[test]
+    fn an_invalid_session_says_so() {
+        let mut session = examples::session();
+        session.summary = summary::of(&session.iterations, 0.02, Status::Invalid, None);
+        let text = text(&session, None, Paper::PLAIN);
+        assert!(text.contains("INVALID: rows did not arrive"), "{text}");
+    }
+}

@@ -39,6 +39,7 @@ pub(super) fn token_with(
                 }
                 std::process::exit(INTERRUPTED);
             }
+            // before the word, for it may find nobody to read it
             cancelled.cancel();
             tell("stopping; once more to leave at once");
         }

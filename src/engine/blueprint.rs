@@ -279,7 +279,8 @@ impl Blueprint {
             .map(|later| &mut later.name);
         for name in keys.chain(self.sequences.iter_mut().map(|s| &mut s.name)) {
             if taken.contains(name.as_str()) {
-                let free = (0u32..)
+                // among one more than are taken, one is free
+                let free = (0..=taken.len())
                     .map(|n| match n {
                         0 => shorten(&format!("{}_{name}", self.target.relation)),
                         n => object_name(name, None, &n.to_string()),

@@ -233,13 +233,12 @@ impl Crew {
             if let Order::Prepare(gid) = &order {
                 gids.insert(gid.clone(), number);
             }
-            match self.workers.get(&number) {
-                Some(worker) => worker.order(order),
-                None => {
-                    waiting.remove(&number);
-                    let error = Error::internal(format!("there is no worker {number}"));
-                    answers.push((number, Err(error)));
-                }
+            if let Some(worker) = self.workers.get(&number) {
+                worker.order(order);
+            } else {
+                waiting.remove(&number);
+                let error = Error::internal(format!("there is no worker {number}"));
+                answers.push((number, Err(error)));
             }
         }
         let mut watch = tokio::time::interval(WATCH_EVERY);

@@ -1,6 +1,7 @@
 //! Failures to connect.
 
-use crate::rehearsal::{Rehearsal, role};
+use crate::rehearsal::Rehearsal;
+use crate::session::role;
 
 #[test]
 fn a_server_that_is_not_there_is_named_with_what_to_check() {

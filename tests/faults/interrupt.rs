@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::rehearsal::{Held, Outcome, Rehearsal, Running};
+use crate::rehearsal::Rehearsal;
+use crate::running::{Outcome, Running};
+use crate::session::Held;
 use crate::support;
 
 /// No session of a run works at anything any more.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::proxy::{self, Fate, Sent};
-use crate::rehearsal::{Rehearsal, Running};
+use crate::rehearsal::Rehearsal;
+use crate::running::Running;
 
 /// A run into a new table, killed when this message has vanished.
 fn killed_at(name: &str, at: fn(&Sent<'_>) -> bool) -> Rehearsal {

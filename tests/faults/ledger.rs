@@ -1,7 +1,8 @@
 //! Failures between commits that happen one by one.
 
 use crate::proxy::{self, Fate};
-use crate::rehearsal::{Gate, Held, Rehearsal, terminate};
+use crate::rehearsal::Rehearsal;
+use crate::session::{Gate, Held, terminate};
 
 #[test]
 fn a_worker_that_cannot_commit_undoes_those_that_have() {
@@ -46,12 +47,9 @@ fn a_commit_whose_answer_is_lost_is_not_copied_again() {
 
 #[test]
 fn commits_that_are_all_lost_leave_nothing_and_are_tried_again() {
-    let rule = |sent: &proxy::Sent<'_>| match sent.by.starts_with("rb-bench write")
-        && sent.text == "COMMIT"
-    {
-        true => Fate::Breaks,
-        false => Fate::Arrives,
-    };
+    let rule = proxy::always(Fate::Breaks, |sent| {
+        sent.by.starts_with("rb-bench write") && sent.text == "COMMIT"
+    });
     let rehearsal = Rehearsal::with_table("all_lost", 4000).commit("ledger");
     let through = proxy::before(&rehearsal.dest, rule);
     let rehearsal = rehearsal.dest_through(through).max_retries(1);

@@ -21,5 +21,7 @@ mod proxy;
 mod rehearsal;
 mod retry;
 mod run_id;
+mod running;
+mod session;
 mod two_phase;
 mod verify;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::proxy::{self, Fate};
-use crate::rehearsal::{Rehearsal, terminate};
+use crate::rehearsal::Rehearsal;
+use crate::session::terminate;
 
 #[test]
 fn a_worker_that_loses_its_destination_begins_again_and_no_row_is_doubled() {

@@ -1,6 +1,7 @@
 //! Failures before a row moves: locks, the snapshot, privileges, connections.
 
-use crate::rehearsal::{Held, Rehearsal, role, terminate};
+use crate::rehearsal::Rehearsal;
+use crate::session::{Held, role, terminate};
 
 const WAITS_FOR_LOCK: &str = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'relation' AND NOT granted \
      AND relation = 't'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";

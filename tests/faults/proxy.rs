@@ -52,7 +52,7 @@ pub(crate) fn before(
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let rule = Arc::clone(&rule);
-            thread::spawn(move || serve(client, server, &*rule));
+            thread::spawn(move || serve(&client, server, &*rule));
         }
     });
     let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
@@ -69,17 +69,21 @@ pub(crate) fn once(
     at: impl Fn(&Sent<'_>) -> bool + Send + Sync + 'static,
 ) -> impl Fn(&Sent<'_>) -> Fate + Send + Sync + 'static {
     let struck = AtomicBool::new(false);
-    move |sent| {
-        if at(sent) && !struck.swap(true, Ordering::SeqCst) {
-            fate
-        } else {
-            Fate::Arrives
-        }
-    }
+    always(fate, move |sent| {
+        at(sent) && !struck.swap(true, Ordering::SeqCst)
+    })
+}
+
+/// A rule that strikes at every message that it says yes to.
+pub(crate) fn always(
+    fate: Fate,
+    at: impl Fn(&Sent<'_>) -> bool + Send + Sync + 'static,
+) -> impl Fn(&Sent<'_>) -> Fate + Send + Sync + 'static {
+    move |sent| if at(sent) { fate } else { Fate::Arrives }
 }
 
 /// Ends with the connection, whichever side ends it.
-fn serve(client: TcpStream, port: u16, rule: &Rule) {
+fn serve(client: &TcpStream, port: u16, rule: &Rule) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
         return;
     };
@@ -90,7 +94,7 @@ fn serve(client: TcpStream, port: u16, rule: &Rule) {
     };
     let hushed = Arc::clone(&deaf);
     let answers = thread::spawn(move || {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             if hushed.load(Ordering::SeqCst) || to.write_all(&buffer[..n]).is_err() {
                 break;
@@ -99,7 +103,7 @@ fn serve(client: TcpStream, port: u16, rule: &Rule) {
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
     });
-    let _ = forward(&client, &server, &deaf, rule);
+    let _ = forward(client, &server, &deaf, rule);
     if !deaf.load(Ordering::SeqCst) {
         let _ = client.shutdown(Shutdown::Both);
         let _ = server.shutdown(Shutdown::Both);

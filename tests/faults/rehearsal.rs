@@ -2,21 +2,13 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tokio::runtime::Runtime;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-
+use crate::running::{Outcome, Running};
+use crate::session::{Gate, Held};
 use crate::support;
 
-/// How long anything that is awaited may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// What a table holds, as its server sums it up.
 pub(crate) const CONTENTS: &str =
     "count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0)";
@@ -35,33 +27,6 @@ pub(crate) struct Rehearsal {
     pub(crate) chunk_bytes: u32,
     files: tempfile::TempDir,
     count: Cell<u32>,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-/// A run under way.
-pub(crate) struct Running {
-    child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
-}
-
-/// A session of the test's own, for locks and for looking.
-pub(crate) struct Held {
-    client: Client,
-}
-
-/// A place where a run waits in the destination for as long as the test likes.
-pub(crate) struct Gate {
-    session: Held,
-    /// The advisory lock that the session has and the run wants.
-    key: i32,
 }
 
 impl Rehearsal {
@@ -182,32 +147,12 @@ impl Rehearsal {
     pub(crate) fn start(&self, flags: &[&str]) -> Running {
         let number = self.count.get();
         self.count.set(number + 1);
-        let file = |name: &str| {
-            let path = self.files.path().join(format!("{number}.{name}"));
-            (
-                File::create(&path).expect("output can be written"),
-                path.clone(),
-            )
-        };
-        let ((out, stdout), (err, stderr)) = (file("stdout"), file("stderr"));
         let mut command = Command::new(support::BINARY);
         for name in support::foreign_variables() {
             command.env_remove(name);
         }
-        let child = command
-            .arg("run")
-            .arg(self.document())
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .expect("the binary starts");
-        Running {
-            child,
-            stdout,
-            stderr,
-        }
+        command.arg("run").arg(self.document()).args(flags);
+        Running::start(command, &self.files.path().join(number.to_string()))
     }
 
     /// Runs `rb-bench run` to its end.
@@ -250,9 +195,7 @@ impl Rehearsal {
             "CREATE FUNCTION wait_at_{name}() RETURNS {returns} LANGUAGE plpgsql AS \
              $$ BEGIN PERFORM pg_advisory_xact_lock_shared({key}); {value} END $$; {trigger}"
         ));
-        let session = Held::connect(&self.dest);
-        session.sql(&format!("SELECT pg_advisory_lock({key})"));
-        Gate { session, key }
+        Gate::close(&self.dest, key)
     }
 
     /// Starts a run of two workers of which each has rows, for either waits for the other.
@@ -334,203 +277,4 @@ impl Rehearsal {
             }
         }
     }
-}
-
-impl Outcome {
-    /// The run succeeded.
-    #[track_caller]
-    pub(crate) fn assert_ok(&self) -> &Self {
-        assert!(self.status.success(), "{self:#?}");
-        self
-    }
-
-    /// The run failed with exit code 1, and says each of these things.
-    #[track_caller]
-    pub(crate) fn assert_failed(&self, says: &[&str]) -> &Self {
-        assert_eq!(self.status.code(), Some(1), "{self:#?}");
-        self.assert_says(says)
-    }
-
-    /// Standard error has each of these texts.
-    #[track_caller]
-    pub(crate) fn assert_says(&self, says: &[&str]) -> &Self {
-        for text in says {
-            assert!(
-                self.stderr.contains(text),
-                "`{text}` is missing in {self:#?}"
-            );
-        }
-        self
-    }
-
-    /// A number of the result line.
-    #[track_caller]
-    pub(crate) fn number(&self, field: &str) -> u64 {
-        self.result()[field]
-            .as_u64()
-            .unwrap_or_else(|| panic!("{field} in {self:#?}"))
-    }
-
-    /// The result line.
-    #[track_caller]
-    pub(crate) fn result(&self) -> serde_json::Value {
-        let json = self
-            .stdout
-            .lines()
-            .find_map(|line| line.strip_prefix("@@BENCH_JSON@@"))
-            .unwrap_or_else(|| panic!("no result line in {self:#?}"));
-        serde_json::from_str(json).expect("the result line is JSON")
-    }
-}
-
-impl Running {
-    /// Sends a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed());
-        kill(pid, signal).expect("the process is there");
-    }
-
-    /// Kills it without a warning, and waits until it is gone.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("the process can be killed");
-        self.child.wait().expect("it is our child");
-    }
-
-    /// Waits for its end.
-    #[track_caller]
-    pub(crate) fn finish(mut self) -> Outcome {
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
-                break status;
-            }
-            if begun.elapsed() > PATIENCE * 2 {
-                let _ = self.child.kill();
-                let said = std::fs::read_to_string(&self.stderr).unwrap_or_default();
-                panic!("rb-bench hangs; it said: {said}");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let read = |path| std::fs::read_to_string(path).expect("its output can be read");
-        Outcome {
-            status,
-            stdout: read(&self.stdout),
-            stderr: read(&self.stderr),
-        }
-    }
-}
-
-impl Drop for Running {
-    /// A test that fails leaves no process behind.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime starts")
-    })
-}
-
-impl Held {
-    pub(crate) fn connect(url: &str) -> Self {
-        let client = runtime().block_on(async {
-            let (client, connection) = tokio_postgres::connect(url, NoTls)
-                .await
-                .expect("the test's database takes connections");
-            tokio::spawn(connection);
-            client
-        });
-        Self { client }
-    }
-
-    /// Runs SQL in this session; rows by line, columns by `|`.
-    #[track_caller]
-    pub(crate) fn sql(&self, sql: &str) -> String {
-        let messages = runtime().block_on(self.client.simple_query(sql));
-        let messages = messages.unwrap_or_else(|e| panic!("{sql}\n  failed: {e:?}"));
-        let rows = messages.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(
-                (0..row.len())
-                    .map(|i| row.get(i).unwrap_or(""))
-                    .collect::<Vec<_>>()
-                    .join("|"),
-            ),
-            _ => None,
-        });
-        rows.collect::<Vec<_>>().join("\n")
-    }
-
-    /// Starts SQL that waits for something, and does not wait itself.
-    pub(crate) fn begin(self, sql: &str) -> tokio::task::JoinHandle<()> {
-        let sql = sql.to_owned();
-        runtime().spawn(async move {
-            let _ = self.client.batch_execute(&sql).await;
-        })
-    }
-
-    /// Waits until a query says true.
-    #[track_caller]
-    pub(crate) fn until(&self, query: &str) {
-        let begun = Instant::now();
-        while !self.sql(query).lines().any(|line| line == "t") {
-            if begun.elapsed() > PATIENCE {
-                let sessions = self.sql(
-                    "SELECT pid, application_name, state, wait_event_type, wait_event, left(query, 200) FROM pg_stat_activity \
-                     WHERE datname = current_database()",
-                );
-                panic!("this did not become true: {query}\n{sessions}");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Gate {
-    /// Waits until so many sessions stand at it.
-    #[track_caller]
-    pub(crate) fn until_waiting(&self, sessions: u32) {
-        self.session.until(&format!(
-            "SELECT count(*) >= {sessions} FROM pg_locks WHERE locktype = 'advisory' AND objid = {} AND NOT granted \
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            self.key
-        ));
-    }
-
-    /// Opens it for good.
-    pub(crate) fn open(&self) {
-        self.session
-            .sql(&format!("SELECT pg_advisory_unlock({})", self.key));
-    }
-}
-
-/// Makes a role of a test's own, and gives the URL by which it connects to the database of `url`.
-pub(crate) fn role(url: &str, name: &str, options: &str) -> String {
-    support::sql(
-        url,
-        &format!(
-            "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD 'secret' {options}"
-        ),
-    );
-    let (_, address) = url.rsplit_once('@').expect("a URL with a password");
-    format!("postgres://{name}:secret@{address}")
-}
-
-/// Ends the sessions that work for a run, by the beginning of its name.
-pub(crate) fn terminate(url: &str, name: &str) {
-    let terminated = support::sql(
-        url,
-        &format!(
-            "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity \
-             WHERE datname = current_database() AND application_name LIKE '{name}%'"
-        ),
-    );
-    assert_eq!(terminated, "t", "no session {name}");
 }

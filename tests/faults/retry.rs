@@ -48,13 +48,10 @@ fn no_retries_means_one_attempt() {
 #[test]
 fn a_worker_that_keeps_losing_its_connection_is_the_error_and_not_its_siblings() {
     let rehearsal = Rehearsal::with_table("lives", 4000);
-    let through = proxy::before(&rehearsal.dest, |sent| {
-        if sent.by == "rb-bench write 1" && sent.kind == b'd' {
-            Fate::Breaks
-        } else {
-            Fate::Arrives
-        }
+    let breaks = proxy::always(Fate::Breaks, |sent| {
+        sent.by == "rb-bench write 1" && sent.kind == b'd'
     });
+    let through = proxy::before(&rehearsal.dest, breaks);
     let rehearsal = rehearsal.dest_through(through);
     rehearsal
         .run(&[])

@@ -1,7 +1,8 @@
 //! Failures between the commits of prepared transactions.
 
 use crate::proxy::{self, Fate};
-use crate::rehearsal::{Held, Rehearsal};
+use crate::rehearsal::Rehearsal;
+use crate::session::Held;
 
 /// Waits until both workers have prepared.
 const BOTH_PREPARED: &str =
@@ -29,10 +30,9 @@ fn a_run_killed_before_the_decision_is_rolled_back_by_the_next() {
 #[test]
 fn a_run_killed_after_the_decision_is_committed_by_the_next() {
     let rehearsal = Rehearsal::with_table("decided", 4000).commit("two_phase");
-    let vanishes = |sent: &proxy::Sent<'_>| match sent.text.starts_with("COMMIT PREPARED") {
-        true => Fate::Vanishes,
-        false => Fate::Arrives,
-    };
+    let vanishes = proxy::always(Fate::Vanishes, |sent| {
+        sent.text.starts_with("COMMIT PREPARED")
+    });
     let direct = rehearsal.dest.clone();
     let through = proxy::before(&rehearsal.dest, vanishes);
     let rehearsal = rehearsal.dest_through(through);

@@ -1,6 +1,7 @@
 //! Verification that fails.
 
-use crate::rehearsal::{Held, Rehearsal};
+use crate::rehearsal::Rehearsal;
+use crate::session::Held;
 
 #[test]
 fn a_row_that_another_client_deletes_before_verification_fails_it() {

@@ -238,7 +238,7 @@ fn a_circle_of_foreign_keys_needs_deferrable_constraints() {
 
 fn request(document: &Value, cores: u32) -> RunRequest {
     RunRequest {
-        pipeline: Arc::new(serde_json::from_value(document.clone()).unwrap()),
+        pipeline: Arc::new(serde_json::from_value(document.clone()).expect("a pipeline")),
         available_cores: cores,
         options: RunOptions::default(),
         telemetry: Telemetry::new(),

@@ -4,6 +4,8 @@
 //! A control connection holds a transaction whose exported snapshot the run is given; what that
 //! connection then reads is what has to arrive.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::pin::pin;

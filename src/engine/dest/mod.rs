@@ -3,6 +3,7 @@
 mod copy;
 mod insert;
 mod null;
+mod rows;
 
 use std::time::Duration;
 

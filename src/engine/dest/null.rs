@@ -15,14 +15,14 @@ use crate::postgres::block::Block;
 pub struct NullDestination {
     text: bool,
     rows: u64,
-    parser: super::insert::RowCounter,
+    parser: super::rows::RowCounter,
 }
 
 impl ChunkDestination for NullDestination {
     fn open<'a>(&'a mut self, stream: &'a StreamSpec) -> BoxFuture<'a, Result<()>> {
         self.text = stream.format == CopyFormat::Text;
         self.rows = 0;
-        self.parser = super::insert::RowCounter::default();
+        self.parser = super::rows::RowCounter::default();
         Box::pin(std::future::ready(Ok(())))
     }
 

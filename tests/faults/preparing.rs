@@ -113,7 +113,7 @@ fn missing_privileges_are_named_with_the_grant_that_helps() {
     );
     rehearsal
         .run(&[])
-        .assert_failed(&["GRANT UPDATE ON SEQUENCE public.t_id_seq"]);
+        .assert_failed(&["GRANT SELECT, UPDATE ON SEQUENCE public.t_id_seq"]);
     rehearsal.assert_untouched();
 }
 

@@ -65,9 +65,10 @@ impl Drop for RunProgress {
     }
 }
 
-/// One line: phase, chunks, rows, rate over the run, and what is left where that can be said.
+/// One line: phase, chunks, rows, rate, and what is left where that can be said; a rate only while
+/// rows move.
 fn line(phase: Phase, totals: &Totals, elapsed: Duration) -> String {
-    if totals.bytes_read == 0 {
+    if totals.bytes_read == 0 || phase > Phase::Moving {
         return format!("{} ({})", phase.name(), Seconds::from(elapsed));
     }
     let left = match phase {
@@ -111,6 +112,10 @@ mod tests {
         insta::assert_snapshot!(
             line(Phase::Connecting, &Totals::default(), Duration::from_secs(1)),
             @"connecting (1.00 s)"
+        );
+        insta::assert_snapshot!(
+            line(Phase::Verifying, &totals, Duration::from_secs(40)),
+            @"verifying (40.0 s)"
         );
     }
 }

@@ -262,26 +262,13 @@ mod tests {
 
     fn column(base: &str, modifier: i32) -> Column {
         Column {
-            name: "c".into(),
             type_name: if modifier < 0 {
                 base.to_owned()
             } else {
                 format!("{base}({modifier})")
             },
-            base_type: base.into(),
-            type_oid: 20,
-            type_body: String::new(),
-            type_kind: 'b',
             type_modifier: modifier,
-            binary_io: true,
-            not_null: false,
-            generated: false,
-            identity: None,
-            default: None,
-            default_is_portable: true,
-            serial: false,
-            collation: None,
-            effective_collation: String::new(),
+            ..Column::plain("c", base, 20)
         }
     }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::postgres::catalog::Column;
 
 fn leaf(blocks: u32, bytes: u64) -> Leaf {
     Leaf {
@@ -90,23 +91,9 @@ fn a_circle_needs_deferrable_constraints() {
 }
 
 fn relation(keys: Vec<Key>) -> Relation {
-    let column = |name: &str, not_null| crate::postgres::catalog::Column {
-        name: name.into(),
-        type_name: "bigint".into(),
-        base_type: "bigint".into(),
-        type_oid: 20,
-        type_body: String::new(),
-        type_kind: 'b',
-        type_modifier: -1,
-        binary_io: true,
+    let column = |name: &str, not_null| Column {
         not_null,
-        generated: false,
-        identity: None,
-        default: None,
-        default_is_portable: true,
-        serial: false,
-        collation: None,
-        effective_collation: String::new(),
+        ..Column::plain(name, "bigint", 20)
     };
     Relation {
         oid: 1,

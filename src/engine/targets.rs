@@ -48,22 +48,8 @@ pub struct Matched {
 #[must_use]
 pub fn generated_streams(pipeline: &Pipeline) -> Vec<Found> {
     let column = |name: &str, type_name: &str, type_oid| Column {
-        name: name.into(),
-        type_name: type_name.into(),
-        base_type: type_name.into(),
-        type_oid,
-        type_body: String::new(),
-        type_kind: 'b',
-        type_modifier: -1,
-        binary_io: true,
         not_null: true,
-        generated: false,
-        identity: None,
-        default: None,
-        default_is_portable: true,
-        serial: false,
-        collation: None,
-        effective_collation: String::new(),
+        ..Column::plain(name, type_name, type_oid)
     };
     let streams = pipeline.source.streams.iter();
     streams

@@ -146,6 +146,31 @@ pub struct Column {
     pub effective_collation: String,
 }
 
+impl Column {
+    /// A nullable column of a built-in type (OID: `pg_type.dat`), without default or modifier.
+    #[must_use]
+    pub fn plain(name: &str, type_name: &str, type_oid: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            type_name: type_name.to_owned(),
+            base_type: type_name.to_owned(),
+            type_oid,
+            type_body: String::new(),
+            type_kind: 'b',
+            type_modifier: -1,
+            binary_io: true,
+            not_null: false,
+            generated: false,
+            identity: None,
+            default: None,
+            default_is_portable: true,
+            serial: false,
+            collation: None,
+            effective_collation: String::new(),
+        }
+    }
+}
+
 /// A table or partition whose rows lie in one heap of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {

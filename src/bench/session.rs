@@ -24,7 +24,7 @@ use crate::config::types::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::{available_cores, resolve_pipeline};
-use crate::postgres::{Server, Session, catalog};
+use crate::postgres::{Server, Session, listing};
 use crate::units::Hex;
 
 /// Which databases a session uses.
@@ -313,7 +313,7 @@ async fn exact(
     let mut exact = Vec::with_capacity(streams.len());
     for stream in streams {
         let schema = stream.schema.as_deref().unwrap_or(default_schema);
-        let found = catalog::matching(session, schema, &stream.name).await?;
+        let found = listing::matching(session, schema, &stream.name).await?;
         if found.is_empty() {
             let error = Error::new(
                 Kind::NotFound,

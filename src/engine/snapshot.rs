@@ -14,7 +14,7 @@ use crate::config::relation::{RelationName, is_pattern};
 use crate::config::types::{Pipeline, Stream};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name, Relation, RelationKind};
-use crate::postgres::{Server, Session};
+use crate::postgres::{Server, Session, listing};
 
 /// The oldest server whose planner reads ranges of row addresses (TID range scan).
 const OLDEST_VERSION: u32 = 140_000;
@@ -212,7 +212,7 @@ async fn expand(
             }
             continue;
         }
-        let mut matching = catalog::matching(session, schema, &stream.name).await?;
+        let mut matching = listing::matching(session, schema, &stream.name).await?;
         matching.retain(|name| !excluded(&pipeline.source.exclude, name));
         if matching.is_empty() {
             return Err(Error::new(
@@ -222,7 +222,7 @@ async fn expand(
             .remedy("`*` stands for any characters, `?` for one; names are case-sensitive"));
         }
         // a parent is read with the rows of its heirs: those would travel twice
-        let heirs = catalog::heirs(session, &matching).await?;
+        let heirs = listing::heirs(session, &matching).await?;
         names.extend(
             matching
                 .into_iter()

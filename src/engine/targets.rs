@@ -14,7 +14,7 @@ use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
 use crate::config::types::{Pipeline, PostgresDestination, Stream};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Column, Leaf, Name, Relation, RelationKind};
-use crate::postgres::{Session, quote_ident, quote_literal};
+use crate::postgres::{Session, listing, quote_ident, quote_literal};
 
 /// What a stream's target is.
 #[derive(Debug, Clone)]
@@ -309,7 +309,7 @@ async fn seen_twice(session: &Session, matched: &[Matched]) -> Result<Vec<String
         let Target::Existing(target) = &one.target else {
             continue;
         };
-        let heirs = catalog::heirs(session, std::slice::from_ref(&target.name)).await?;
+        let heirs = listing::heirs(session, std::slice::from_ref(&target.name)).await?;
         for other in matched {
             if let Some(name) = other
                 .target_name

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod connect;
 pub mod copy;
 mod line;
+pub mod listing;
 pub mod password;
 pub mod session;
 pub mod sqlstate;

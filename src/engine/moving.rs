@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 use super::dest::ChunkDestination;
 use super::hand::Hand;
 use super::plan::{Chunk, CopyFormat, StreamSpec};
-use super::source::ChunkSource;
+use super::source::{ChunkSource, Piece};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::block::Block;
 use crate::postgres::catalog::Name;
-use crate::postgres::copy::Piece;
 use crate::telemetry::histogram::record;
 
 impl Hand {

@@ -83,7 +83,7 @@ pub enum Scan {
 
 impl Scanner {
     /// Moves CopyData payload from `input` to `block`. Messages may be cut anywhere by the reads.
-    pub fn scan(&mut self, input: &mut BytesMut, block: &mut Block) -> Scan {
+    pub fn scan(&mut self, input: &mut &[u8], block: &mut Block) -> Scan {
         loop {
             if self.payload_left > 0 {
                 let take = self.payload_left.min(input.len()).min(block.room());
@@ -149,7 +149,10 @@ mod tests {
             let (mut scanner, mut input, mut block) = (Scanner::default(), BytesMut::new(), Block::new(limit));
             let mut moved = Vec::new();
             loop {
-                match scanner.scan(&mut input, &mut block) {
+                let mut left = &input[..];
+                let scan = scanner.scan(&mut left, &mut block);
+                input.advance(input.len() - left.len());
+                match scan {
                     Scan::NeedsInput => {
                         let n = read.min(wire.len());
                         prop_assert!(n > 0, "the end must be seen before the input is used up");

@@ -8,17 +8,14 @@
 //! A COPY that is not finished is never committed: dropping one leaves its line unusable, so the
 //! session can only be closed.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{ERROR_RESPONSE_TAG, ErrorFields, Message};
 use postgres_protocol::message::frontend;
-use tokio_util::io::poll_read_buf;
+use tokio::io::Interest;
 
 use super::block::{Block, Scan, Scanner};
 use super::line::Loan;
@@ -29,24 +26,65 @@ use crate::error::{Error, Kind, Result, ServerReport};
 /// Bytes asked of the socket at once.
 const READ_BYTES: usize = 256 << 10;
 
-/// What a read of the source led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece {
-    /// The block is full; there is more.
-    More,
-    /// The COPY is over: what is in the block is the last of it.
-    End {
-        /// CopyData messages received.
-        messages: u64,
-        /// Rows by the server's own tag.
-        rows: u64,
-    },
+/// What was read from a socket and not used yet.
+struct Input {
+    bytes: Vec<u8>,
+    used: usize,
+    end: usize,
+}
+
+impl Input {
+    fn new() -> Self {
+        Self {
+            bytes: vec![0; READ_BYTES],
+            used: 0,
+            end: 0,
+        }
+    }
+
+    fn get(&self) -> &[u8] {
+        &self.bytes[self.used..self.end]
+    }
+
+    fn leave(&mut self, bytes: usize) {
+        self.used = self.end - bytes;
+    }
+
+    /// Reads what is there; whether that was anything.
+    fn read(&mut self, loan: &Loan) -> io::Result<bool> {
+        self.bytes.copy_within(self.used..self.end, 0);
+        (self.used, self.end) = (0, self.end - self.used);
+        if self.end == self.bytes.len() {
+            // a message that is not COPY data and is larger than all of it
+            self.bytes.resize(2 * self.end, 0);
+        }
+        match loan.read(&mut self.bytes[self.end..])? {
+            Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(n) => {
+                self.end += n;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// The next message, where it is all there.
+    fn message(&mut self) -> io::Result<Option<Message>> {
+        let mut left = BytesMut::from(self.get());
+        let message = Message::parse(&mut left)?;
+        self.leave(left.len());
+        Ok(message)
+    }
+
+    fn is_error(&self) -> bool {
+        self.get().first() == Some(&ERROR_RESPONSE_TAG)
+    }
 }
 
 /// The borrowed line, what was read from it but not used yet, and the time spent waiting for it.
 struct Wire {
     loan: Loan,
-    input: BytesMut,
+    input: Input,
     waited: Duration,
 }
 
@@ -56,7 +94,7 @@ impl Wire {
         let loan = session.line().lend().map_err(lost)?;
         let mut wire = Self {
             loan,
-            input: BytesMut::with_capacity(READ_BYTES),
+            input: Input::new(),
             waited: Duration::ZERO,
         };
         let mut query = BytesMut::with_capacity(sql.len() + 16);
@@ -65,68 +103,53 @@ impl Wire {
         Ok(wire)
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.input.len() < READ_BYTES / 2 {
-            self.input.reserve(READ_BYTES);
-        }
-        match ready!(poll_read_buf(Pin::new(&mut self.loan), cx, &mut self.input))? {
-            0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-            _ => Poll::Ready(Ok(())),
-        }
+    async fn wait(&mut self, interest: Interest) -> io::Result<()> {
+        let since = Instant::now();
+        let outcome = self.loan.ready(interest).await;
+        self.waited += since.elapsed();
+        outcome
     }
 
     /// Reads more input; only the time nothing was there counts as waiting.
     async fn fill(&mut self) -> Result<()> {
-        let mut since = None;
-        let outcome = poll_fn(|cx| {
-            let poll = self.poll_fill(cx);
-            if poll.is_pending() {
-                since.get_or_insert_with(Instant::now);
-            }
-            poll
-        })
-        .await;
-        self.waited += since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-        outcome.map_err(lost)
+        while !self.input.read(&self.loan).map_err(lost)? {
+            self.wait(Interest::READABLE).await.map_err(lost)?;
+        }
+        Ok(())
     }
 
     /// Sends all of `bytes`, unless the server says something first that is an error.
-    async fn send(&mut self, mut bytes: &[u8]) -> Result<()> {
-        let mut since = None;
-        let outcome = poll_fn(|cx| {
-            while self.poll_fill(cx)?.is_ready() {}
-            if self.input.first() == Some(&ERROR_RESPONSE_TAG) {
-                return Poll::Ready(Ok(()));
-            }
-            while !bytes.is_empty() {
-                match self.loan.poll_write(cx, bytes)? {
-                    Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(n) => bytes = &bytes[n..],
-                    Poll::Pending => {
-                        since.get_or_insert_with(Instant::now);
-                        return Poll::Pending;
-                    }
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await;
-        self.waited += since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-        match outcome {
-            Ok(()) if bytes.is_empty() => Ok(()),
-            Ok(()) => Err(self.error_of_server().await),
-            // a server that goes away says why before it closes: its words are in the input
-            Err(_) if self.input.first() == Some(&ERROR_RESPONSE_TAG) => {
-                Err(self.error_of_server().await)
-            }
-            Err(error) => Err(lost(error)),
+    async fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        let outcome = self.try_send(bytes).await;
+        // a server that goes away says why before it closes: its words are in the input
+        if self.input.is_error() {
+            return match self.message().await {
+                Err(error) => Err(error),
+                Ok(_) => Err(out_of_step("an error")),
+            };
         }
+        outcome.map_err(lost)
+    }
+
+    async fn try_send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            while self.input.read(&self.loan)? {}
+            if self.input.is_error() {
+                break;
+            }
+            match self.loan.write(bytes)? {
+                Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Some(n) => bytes = &bytes[n..],
+                None => self.wait(Interest::READABLE | Interest::WRITABLE).await?,
+            }
+        }
+        Ok(())
     }
 
     /// The next message that is not a notice or the like; errors of the server become ours.
     async fn message(&mut self) -> Result<Message> {
         loop {
-            match Message::parse(&mut self.input).map_err(lost)? {
+            match self.input.message().map_err(lost)? {
                 None => self.fill().await?,
                 Some(
                     Message::NoticeResponse(_)
@@ -143,17 +166,10 @@ impl Wire {
         }
     }
 
-    async fn error_of_server(&mut self) -> Error {
-        match self.message().await {
-            Err(error) => error,
-            Ok(_) => out_of_step("an error"),
-        }
-    }
-
     /// After an error the server says ReadyForQuery, or has closed the connection.
     async fn drain_after_error(&mut self) {
         loop {
-            match Message::parse(&mut self.input) {
+            match self.input.message() {
                 Ok(None) => {
                     if self.fill().await.is_err() {
                         return;
@@ -166,7 +182,7 @@ impl Wire {
     }
 
     /// CommandComplete and ReadyForQuery: returns the rows of the tag and the line to its owner.
-    async fn complete(&mut self) -> Result<u64> {
+    async fn complete(mut self) -> Result<u64> {
         let Message::CommandComplete(body) = self.message().await? else {
             return Err(out_of_step("CommandComplete"));
         };
@@ -174,7 +190,7 @@ impl Wire {
         let Message::ReadyForQuery(_) = self.message().await? else {
             return Err(out_of_step("ReadyForQuery"));
         };
-        self.loan.give_back();
+        self.loan.give_back().map_err(lost)?;
         Ok(rows)
     }
 }
@@ -238,29 +254,34 @@ impl CopyOut {
             Err(error) => {
                 // the server is ready for the next query, unless the connection is gone
                 if error.kind() != Kind::Connection {
-                    wire.loan.give_back();
+                    wire.loan.give_back().map_err(lost)?;
                 }
                 Err(error)
             }
         }
     }
 
-    /// Fills the block until it is full or the COPY is over. At the end the line is given back.
-    pub async fn fill(&mut self, block: &mut Block) -> Result<Piece> {
+    /// Fills the block until it is full or the COPY is over; whether there may be more.
+    pub async fn fill(&mut self, block: &mut Block) -> Result<bool> {
         loop {
-            match self.scanner.scan(&mut self.wire.input, block) {
-                Scan::Full => return Ok(Piece::More),
+            let mut left = self.wire.input.get();
+            let scan = self.scanner.scan(&mut left, block);
+            let left = left.len();
+            self.wire.input.leave(left);
+            match scan {
+                Scan::Full => return Ok(true),
                 Scan::NeedsInput => self.wire.fill().await?,
                 Scan::OtherMessage => match self.wire.message().await? {
-                    Message::CopyDone => {
-                        let messages = self.scanner.messages();
-                        let rows = self.wire.complete().await?;
-                        return Ok(Piece::End { messages, rows });
-                    }
+                    Message::CopyDone => return Ok(false),
                     _ => return Err(out_of_step("CopyData or CopyDone")),
                 },
             }
         }
+    }
+
+    /// Returns the line, and the rows by the server's own tag.
+    pub async fn finish(self) -> Result<u64> {
+        self.wire.complete().await
     }
 
     /// Time spent waiting for the server so far.

@@ -5,15 +5,21 @@
 //! than the copying itself. Between two queries the connection is idle, so the line can be lent:
 //! while it is, tokio-postgres sees a socket on which nothing happens.
 //!
+//! A lent socket leaves tokio's reactor, and is there again only while somebody waits for it. A
+//! worker waits for its destination most of the time; if it listened to its source as well, every
+//! 8 KB that the source sends meanwhile would wake it for nothing.
+//!
 //! Who borrows a line must leave it at the server's ReadyForQuery, or never give it back and
 //! close the connection.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected stream socket.
@@ -62,10 +68,9 @@ impl AsyncWrite for Socket {
 
 #[derive(Debug)]
 struct State {
-    socket: Socket,
-    lent: bool,
-    /// The owner's task. Our reads take its place in the socket's readiness slot, so it has to be
-    /// woken when the line comes back.
+    /// None while lent.
+    socket: Option<Socket>,
+    /// The owner's task, to be woken when the line comes back.
     owner: Option<Waker>,
 }
 
@@ -77,15 +82,18 @@ pub(super) struct Line(Arc<Mutex<State>>);
 #[derive(Debug)]
 pub(super) struct OwnerEnd(Line);
 
-/// The right to use the line until [`Loan::give_back`]; dropping it gives nothing back.
+/// The lent socket, non-blocking. Dropping it gives nothing back: it closes the connection.
 #[derive(Debug)]
-pub(super) struct Loan(Line);
+pub(super) struct Loan {
+    line: Line,
+    socket: socket2::Socket,
+    tcp: bool,
+}
 
 impl Line {
     pub(super) fn new(socket: Socket) -> (Self, OwnerEnd) {
         let line = Self(Arc::new(Mutex::new(State {
-            socket,
-            lent: false,
+            socket: Some(socket),
             owner: None,
         })));
         (line.clone(), OwnerEnd(line))
@@ -97,39 +105,70 @@ impl Line {
 
     /// Takes the line from its owner, which must be idle.
     pub(super) fn lend(&self) -> io::Result<Loan> {
-        let mut state = self.state();
-        if state.lent {
-            return Err(io::Error::other(
-                "the connection is in the middle of a COPY",
-            ));
-        }
-        state.lent = true;
-        Ok(Loan(self.clone()))
+        let socket = self.state().socket.take();
+        let (socket, tcp) = match socket {
+            Some(Socket::Tcp(stream)) => (stream.into_std()?.into(), true),
+            Some(Socket::Unix(stream)) => (stream.into_std()?.into(), false),
+            None => {
+                return Err(io::Error::other(
+                    "the connection is in the middle of a COPY",
+                ));
+            }
+        };
+        Ok(Loan {
+            line: self.clone(),
+            socket,
+            tcp,
+        })
     }
 }
 
 impl Loan {
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0.state().socket).poll_write(cx, bytes)
+    /// Reads what is there; none where nothing is.
+    pub(super) fn read(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+        unless_blocked(|| (&self.socket).read(bytes))
+    }
+
+    /// Writes what fits; none where nothing does.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        unless_blocked(|| (&self.socket).write(bytes))
+    }
+
+    /// Returns when the socket can do one of these, or has failed.
+    pub(super) async fn ready(&self, interest: Interest) -> io::Result<()> {
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe, for descriptors that may close meanwhile; a borrowed one cannot"
+        )]
+        let registered = AsyncFd::with_interest(self.socket.as_fd(), interest)?;
+        let _ready = registered.ready(interest).await?;
+        Ok(())
     }
 
     /// Returns the line, at the server's ReadyForQuery.
-    pub(super) fn give_back(&self) {
-        let mut state = self.0.state();
-        state.lent = false;
+    pub(super) fn give_back(self) -> io::Result<()> {
+        let socket = if self.tcp {
+            Socket::Tcp(TcpStream::from_std(self.socket.into())?)
+        } else {
+            Socket::Unix(UnixStream::from_std(self.socket.into())?)
+        };
+        let mut state = self.line.state();
+        state.socket = Some(socket);
         if let Some(owner) = state.owner.take() {
             owner.wake();
         }
+        Ok(())
     }
 }
 
-impl AsyncRead for Loan {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.state().socket).poll_read(cx, buf)
+fn unless_blocked(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match call() {
+            Ok(n) => return Ok(Some(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -144,10 +183,10 @@ impl OwnerEnd {
             Some(owner) => owner.clone_from(cx.waker()),
             empty => *empty = Some(cx.waker().clone()),
         }
-        if state.lent {
-            return Poll::Pending;
+        match &mut state.socket {
+            Some(socket) => use_it(Pin::new(socket), cx),
+            None => Poll::Pending,
         }
-        use_it(Pin::new(&mut state.socket), cx)
     }
 }
 

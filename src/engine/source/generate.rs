@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-use super::ChunkSource;
+use super::{ChunkSource, Piece};
 use crate::config::types::Generate;
 use crate::engine::plan::{Chunk, StreamSpec};
 use crate::error::Result;
 use crate::postgres::Session;
 use crate::postgres::block::Block;
-use crate::postgres::copy::Piece;
 
 /// Signature, flags and the length of the header's extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

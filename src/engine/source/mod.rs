@@ -14,7 +14,6 @@ use super::plan::{Chunk, StreamSpec};
 use crate::error::Result;
 use crate::postgres::Session;
 use crate::postgres::block::Block;
-use crate::postgres::copy::Piece;
 
 /// One worker's reader. A chunk is opened, then filled from block by block until its explicit end.
 pub trait ChunkSource: Send {
@@ -37,4 +36,18 @@ pub trait ChunkSource: Send {
 
     /// The connection behind it, where there is one.
     fn session(&self) -> Option<&Session>;
+}
+
+/// What a read of a chunk led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The block is full; there is more.
+    More,
+    /// The COPY is over: what is in the block is the last of it.
+    End {
+        /// CopyData messages received.
+        messages: u64,
+        /// Rows by the server's own tag.
+        rows: u64,
+    },
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::ChunkSource;
+use super::{ChunkSource, Piece};
 use crate::engine::plan::{Chunk, StreamSpec};
 use crate::error::{Error, Result};
 use crate::postgres::block::Block;
-use crate::postgres::copy::{CopyOut, Piece};
+use crate::postgres::copy::CopyOut;
 use crate::postgres::{Session, quote_ident};
 
 /// Reads chunks on one session, which is in a transaction at the run's snapshot.
@@ -86,12 +86,15 @@ impl ChunkSource for PostgresSource {
                 .copy
                 .as_mut()
                 .ok_or_else(|| Error::internal("a chunk was read before it was opened"))?;
-            let piece = copy.fill(block).await?;
+            let more = copy.fill(block).await?;
             self.last = (copy.messages(), copy.waited());
-            if let Piece::End { .. } = piece {
-                self.copy = None;
+            match self.copy.take_if(|_| !more) {
+                None => Ok(Piece::More),
+                Some(copy) => Ok(Piece::End {
+                    messages: copy.messages(),
+                    rows: copy.finish().await?,
+                }),
             }
-            Ok(piece)
         })
     }
 

@@ -23,6 +23,7 @@ mod recovery;
 mod report;
 pub mod result;
 mod retry;
+mod schema;
 mod sequences;
 mod settings;
 mod snapshot;

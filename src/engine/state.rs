@@ -1,6 +1,5 @@
-//! What rb-bench keeps in the destination: schema `rb_bench`, with the run ledger, versioned.
+//! The run ledger that rb-bench keeps in the destination: what became of each run.
 //!
-//! Created on first need, never dropped by a run. A ledger row says what became of a run:
 //!
 //! | state | set by | means |
 //! | --- | --- | --- |
@@ -14,10 +13,7 @@ use crate::postgres::catalog::Name;
 use crate::postgres::{Session, quote_literal};
 use crate::units::Hex;
 
-/// The schema of everything that is ours.
-pub const SCHEMA: &str = "rb_bench";
-/// The version of that schema.
-const VERSION: u32 = 1;
+pub use super::schema::{SCHEMA, ensure, version};
 
 /// A run's name: the user's, or one made for it. Letters, digits, `.`, `_`, `-`; at most 100.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,74 +135,6 @@ pub struct LedgerRow {
     pub aside: Vec<Name>,
     /// Its result, once committed.
     pub result: Option<PipelineResult>,
-}
-
-/// Makes the schema if it is not there; refuses one of a newer rb-bench.
-pub async fn ensure(session: &Session) -> Result<()> {
-    let doing = "preparing schema rb_bench in the destination";
-    if let Some(version) = version(session).await? {
-        return if version == VERSION {
-            Ok(())
-        } else {
-            Err(newer(version))
-        };
-    }
-    // one creator at a time: CREATE ... IF NOT EXISTS alone can still collide
-    let sql = format!(
-        "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rb_bench state', 0)); \
-         CREATE SCHEMA IF NOT EXISTS {SCHEMA}; \
-         COMMENT ON SCHEMA {SCHEMA} IS 'state of rb-bench: run ledger and cursors'; \
-         CREATE TABLE IF NOT EXISTS {SCHEMA}.version (version integer NOT NULL); \
-         INSERT INTO {SCHEMA}.version SELECT {VERSION} WHERE NOT EXISTS (SELECT FROM {SCHEMA}.version); \
-         CREATE TABLE IF NOT EXISTS {SCHEMA}.runs (run text PRIMARY KEY, pipeline text NOT NULL, digest text NOT NULL, \
-           state text NOT NULL CHECK (state IN ('building', 'committing', 'committed')), commit_form text NOT NULL, \
-           workers jsonb NOT NULL DEFAULT '[]', aside jsonb NOT NULL DEFAULT '[]', result jsonb, \
-           started_at timestamptz NOT NULL DEFAULT now(), decided_at timestamptz); COMMIT"
-    );
-    let outcome = session.execute(&sql, doing).await;
-    if outcome.is_err() {
-        // the batch stops inside its transaction
-        session.execute("ROLLBACK", doing).await?;
-    }
-    outcome.map_err(|error| match error.kind() {
-        Kind::Permission => error.remedy(
-            "rb-bench keeps its run ledger there: GRANT CREATE ON DATABASE to this role, or have a superuser create \
-             the schema and make this role its owner; a run with one worker and no --run-id needs no schema",
-        ),
-        _ => error,
-    })
-}
-
-/// The schema's version; none where there is no schema.
-pub async fn version(session: &Session) -> Result<Option<u32>> {
-    let doing = "looking for schema rb_bench";
-    let there = session
-        .value(&format!("SELECT pg_catalog.to_regclass('{SCHEMA}.version') IS NOT NULL AND pg_catalog.has_schema_privilege('{SCHEMA}', 'USAGE')"), doing)
-        .await;
-    match there {
-        Ok(Some(yes)) if yes == "t" => {}
-        Ok(_) => return Ok(None),
-        Err(error) if error.kind() == Kind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let text = session
-        .value(&format!("SELECT version FROM {SCHEMA}.version"), doing)
-        .await?;
-    let version = text.and_then(|text| text.parse().ok());
-    if let Some(version) = version
-        && version > VERSION
-    {
-        return Err(newer(version));
-    }
-    Ok(version)
-}
-
-fn newer(version: u32) -> Error {
-    Error::new(
-        Kind::Unsupported,
-        format!("schema rb_bench in the destination has version {version}; this rb-bench knows {VERSION}"),
-    )
-    .remedy("use the rb-bench that wrote it, or a newer one")
 }
 
 /// The SQL that writes a run's row, or moves it to another state.

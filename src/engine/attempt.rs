@@ -4,24 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::commit::{Aside, Commit};
+use super::commit::Commit;
 use super::crew::Crew;
-use super::leader::{Leader, LedgerHead, ledger_sql};
+use super::leader::Leader;
 use super::plan::CommitForm;
 use super::planning::Planned;
+use super::preparing::Prepared;
 use super::queue::{Queue, SharedQueue};
 use super::result::PipelineResult;
-use super::sequences::{self, Sequence};
 use super::snapshot::{Found, Snapshot};
 use super::source::Pace;
-use super::state::{self, Details, RunId, RunState};
+use super::state::RunId;
 use super::stop::unless_stopped;
-use super::targets::{self, Target};
+use super::targets;
 use super::worker::{ReadFrom, Shared, WriteTo};
 use super::{FinishedRun, Held, RunRequest, backend, recovery, report, verify};
-use crate::config::types::{
-    DestinationConnector, LoadMethod, Pipeline, PostgresDestination, SourceConnector,
-};
+use crate::config::types::{DestinationConnector, Pipeline, PostgresDestination, SourceConnector};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::Resolved;
 use crate::postgres::{Server, Session};
@@ -43,13 +41,6 @@ enum Reached {
     Nowhere,
     /// `--run-id` names a run that was done earlier.
     Done(Box<FinishedRun>),
-}
-
-/// What was made ready in the destination before the workers start.
-#[derive(Default)]
-struct Prepared {
-    aside: Vec<Aside>,
-    sequences: Vec<Sequence>,
 }
 
 pub(super) struct Attempt<'a> {
@@ -332,108 +323,6 @@ impl Attempt<'_> {
         let mut result = self.result(crew);
         result.dest_commit_secs = began.elapsed().as_secs_f64();
         Ok((result, histograms))
-    }
-
-    fn ledger_head(&self, form: CommitForm) -> LedgerHead {
-        LedgerHead {
-            run: self.run.clone(),
-            pipeline: self.pipeline().pipeline.clone(),
-            digest: report::digest(self.pipeline()),
-            form: form.name(),
-        }
-    }
-
-    /// Locks existing targets, makes hidden ones, and finds the sequences to move.
-    async fn prepare(&self, leader: &Leader, planned: &Planned) -> Result<Prepared> {
-        let mut prepared = Prepared::default();
-        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
-            match (&one.target, &stream.load_into) {
-                (Target::Existing(relation), _) => leader.hold(&relation.name).await?,
-                (Target::Missing(blueprint), Some(hidden))
-                    if planned.form == CommitForm::BuiltAside =>
-                {
-                    prepared.aside.push(Aside {
-                        hidden: hidden.clone(),
-                        blueprint: (**blueprint).clone(),
-                        columns: stream.columns.clone(),
-                    });
-                }
-                _ => {}
-            }
-        }
-        if planned.form != CommitForm::SingleWriter || self.request.options.run_id.is_some() {
-            state::ensure(&leader.control).await?;
-        }
-        if !prepared.aside.is_empty() {
-            let names: Vec<_> = prepared
-                .aside
-                .iter()
-                .map(|aside| aside.hidden.clone())
-                .collect();
-            let details = Details {
-                aside: &names,
-                ..Details::default()
-            };
-            let row = ledger_sql(
-                &self.ledger_head(planned.form),
-                RunState::Building,
-                &details,
-            );
-            leader.make_aside(self.run, &prepared.aside, &row).await?;
-        }
-        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
-            if let Target::Existing(relation) = &one.target {
-                let found = sequences::sequences(&leader.decision, &relation.name, &stream.columns);
-                prepared.sequences.extend(found.await?);
-            }
-        }
-        if planned.form == CommitForm::SingleWriter {
-            // looked for to see what this role may; the worker moves them in its transaction
-            prepared.sequences.clear();
-        }
-        Ok(prepared)
-    }
-
-    fn write_to(
-        planned: &Planned,
-        method: LoadMethod,
-        leader: &Leader,
-        sequences: &[Sequence],
-    ) -> WriteTo {
-        let Planned {
-            plan,
-            form,
-            deferred,
-            matched,
-            ..
-        } = planned;
-        let (mut first, mut last, mut own_tables) = (Vec::new(), Vec::new(), Vec::new());
-        if *deferred {
-            first.push("SET CONSTRAINTS ALL DEFERRED".to_owned());
-        }
-        if *form == CommitForm::SingleWriter {
-            for (stream, one) in plan.streams.iter().zip(matched) {
-                if let (Target::Missing(blueprint), Some(name)) = (&one.target, &stream.load_into) {
-                    first.extend(blueprint.create(name));
-                    last.extend(blueprint.build_keys(name));
-                }
-                own_tables.extend(
-                    stream
-                        .load_into
-                        .iter()
-                        .map(|name| (name.clone(), stream.columns.clone())),
-                );
-            }
-        }
-        WriteTo::Postgres {
-            server: leader.server.clone(),
-            version: leader.version,
-            method,
-            first,
-            last,
-            own_tables,
-            sequences: sequences.to_vec(),
-        }
     }
 
     fn result(&self, crew: &Crew) -> PipelineResult {

@@ -3,6 +3,7 @@
 //! It reads and decides; nothing is written here. The pure part is in `plan`.
 
 use super::attempt::{Attempt, OpenSource};
+use super::eligibility;
 use super::leader::Leader;
 use super::plan::{self, CommitForm, CommitInputs, Origin, Plan, StreamSpec};
 use super::targets::{self, Matched, Target};
@@ -41,7 +42,8 @@ impl Attempt<'_> {
             Error::new(Kind::Incompatible, text)
                 .remedy("see `rb-bench check` for the plan; nothing was copied")
         };
-        let groups = plan::group_by_references(matched.len(), &references).map_err(refused)?;
+        let groups =
+            eligibility::group_by_references(matched.len(), &references).map_err(refused)?;
         let deferred = groups.iter().any(|(_, deferred)| *deferred);
         let groups: Vec<Vec<usize>> = groups.into_iter().map(|(group, _)| group).collect();
         let streams: Vec<StreamSpec> = matched
@@ -116,12 +118,12 @@ impl Attempt<'_> {
 
     fn stream_spec(&self, one: &Matched, group: Option<&Vec<usize>>) -> StreamSpec {
         let by_relation = match &one.origin {
-            Origin::Relation(relation) => plan::ineligible_relation(relation),
+            Origin::Relation(relation) => eligibility::ineligible_relation(relation),
             Origin::Generated => None,
         };
         let by_target = || match (&one.origin, &one.target) {
             (Origin::Relation(source), Target::Existing(target)) => {
-                plan::meeting_key(source, &one.fit.columns, target)
+                eligibility::meeting_key(source, &one.fit.columns, target)
             }
             _ => None,
         };

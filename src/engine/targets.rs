@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blueprint::Blueprint;
+use super::eligibility::Reference;
 use super::fit::{self, Fit};
 use super::leader::explain_lock;
-use super::plan::{CopyFormat, Origin, Reference};
+use super::plan::{CopyFormat, Origin};
 use super::snapshot::{Found, Snapshot};
 use super::user_types;
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};

@@ -1,0 +1,125 @@
+//! What is made ready in the destination before the workers start, and what they are told of it.
+
+use super::attempt::Attempt;
+use super::commit::Aside;
+use super::leader::{Leader, LedgerHead, ledger_sql};
+use super::plan::CommitForm;
+use super::planning::Planned;
+use super::report;
+use super::sequences::{self, Sequence};
+use super::state::{self, Details, RunState};
+use super::targets::Target;
+use super::worker::WriteTo;
+use crate::config::types::LoadMethod;
+use crate::error::Result;
+
+/// What was made ready in the destination before the workers start.
+#[derive(Default)]
+pub(super) struct Prepared {
+    pub(super) aside: Vec<Aside>,
+    pub(super) sequences: Vec<Sequence>,
+}
+
+impl Attempt<'_> {
+    pub(super) fn ledger_head(&self, form: CommitForm) -> LedgerHead {
+        LedgerHead {
+            run: self.run.clone(),
+            pipeline: self.pipeline().pipeline.clone(),
+            digest: report::digest(self.pipeline()),
+            form: form.name(),
+        }
+    }
+
+    /// Locks existing targets, makes hidden ones, and finds the sequences to move.
+    pub(super) async fn prepare(&self, leader: &Leader, planned: &Planned) -> Result<Prepared> {
+        let mut prepared = Prepared::default();
+        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
+            match (&one.target, &stream.load_into) {
+                (Target::Existing(relation), _) => leader.hold(&relation.name).await?,
+                (Target::Missing(blueprint), Some(hidden))
+                    if planned.form == CommitForm::BuiltAside =>
+                {
+                    prepared.aside.push(Aside {
+                        hidden: hidden.clone(),
+                        blueprint: (**blueprint).clone(),
+                        columns: stream.columns.clone(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        if planned.form != CommitForm::SingleWriter || self.request.options.run_id.is_some() {
+            state::ensure(&leader.control).await?;
+        }
+        if !prepared.aside.is_empty() {
+            let names: Vec<_> = prepared
+                .aside
+                .iter()
+                .map(|aside| aside.hidden.clone())
+                .collect();
+            let details = Details {
+                aside: &names,
+                ..Details::default()
+            };
+            let row = ledger_sql(
+                &self.ledger_head(planned.form),
+                RunState::Building,
+                &details,
+            );
+            leader.make_aside(self.run, &prepared.aside, &row).await?;
+        }
+        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
+            if let Target::Existing(relation) = &one.target {
+                let found = sequences::sequences(&leader.decision, &relation.name, &stream.columns);
+                prepared.sequences.extend(found.await?);
+            }
+        }
+        if planned.form == CommitForm::SingleWriter {
+            // looked for to see what this role may; the worker moves them in its transaction
+            prepared.sequences.clear();
+        }
+        Ok(prepared)
+    }
+
+    pub(super) fn write_to(
+        planned: &Planned,
+        method: LoadMethod,
+        leader: &Leader,
+        sequences: &[Sequence],
+    ) -> WriteTo {
+        let Planned {
+            plan,
+            form,
+            deferred,
+            matched,
+            ..
+        } = planned;
+        let (mut first, mut last, mut own_tables) = (Vec::new(), Vec::new(), Vec::new());
+        if *deferred {
+            first.push("SET CONSTRAINTS ALL DEFERRED".to_owned());
+        }
+        if *form == CommitForm::SingleWriter {
+            for (stream, one) in plan.streams.iter().zip(matched) {
+                if let (Target::Missing(blueprint), Some(name)) = (&one.target, &stream.load_into) {
+                    first.extend(blueprint.create(name));
+                    last.extend(blueprint.build_keys(name));
+                }
+                own_tables.extend(
+                    stream
+                        .load_into
+                        .iter()
+                        .map(|name| (name.clone(), stream.columns.clone())),
+                );
+            }
+        }
+        WriteTo::Postgres {
+            server: leader.server.clone(),
+            version: leader.version,
+            method,
+            first,
+            last,
+            own_tables,
+            sequences: sequences.to_vec(),
+        }
+    }
+}

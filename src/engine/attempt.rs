@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::commit::Commit;
 use super::crew::Crew;
+use super::fail_point::{Point, reach};
 use super::leader::Leader;
 use super::plan::CommitForm;
 use super::planning::Planned;
@@ -20,7 +21,7 @@ use super::targets;
 use super::worker::{ReadFrom, Shared, WriteTo};
 use super::{FinishedRun, Held, RunRequest, backend, recovery, report, verify};
 use crate::config::types::{DestinationConnector, Pipeline, PostgresDestination, SourceConnector};
-use crate::error::{Error, Kind, Result};
+use crate::error::{CommitState, Error, Kind, Result};
 use crate::parallelism::Resolved;
 use crate::postgres::{Server, Session};
 use crate::telemetry::counters::Phase;
@@ -87,12 +88,14 @@ impl Attempt<'_> {
             Reached::Nowhere => None,
             Reached::Done(finished) => return Ok(*finished),
         };
+        reach(Point::Connected).await?;
         telemetry.enter(Phase::Planning);
         let mut sessions: Vec<_> = leader.iter().flat_map(Leader::cancellers).collect();
         sessions.extend(source.snapshot.as_ref().map(|s| s.reader().canceller()));
         let planned = self.plan(leader.as_ref(), &source);
         let planned = unless_stopped(cancel, &sessions, planned).await?;
         telemetry.plan(planned.plan.units.len() as u64, planned.plan.bytes);
+        reach(Point::Planned).await?;
         let outcome = self.copy(planned, leader.as_ref(), &mut source).await;
         if outcome.is_err()
             && self.writes()
@@ -234,6 +237,7 @@ impl Attempt<'_> {
         } else {
             planned.form = CommitForm::None;
         }
+        reach(Point::Prepared).await?;
         let fan_out = planned
             .plan
             .streams
@@ -300,6 +304,7 @@ impl Attempt<'_> {
     ) -> Result<(PipelineResult, Histograms)> {
         crew.until_ready(source.snapshot.as_mut(), writer, &self.request.cancel)
             .await?;
+        reach(Point::Ready).await?;
         let began = Instant::now();
         match writer {
             None => crew.release().await?,
@@ -318,6 +323,9 @@ impl Attempt<'_> {
                 commit.commit(crew).await?;
             }
         }
+        reach(Point::Committed)
+            .await
+            .map_err(|e| e.at_commit_state(CommitState::AfterCommitConfirmed))?;
         let mut histograms = crew.histograms()?;
         crate::telemetry::histogram::record(&mut histograms.commit, began.elapsed());
         let mut result = self.result(crew);

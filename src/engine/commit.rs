@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
+use super::fail_point::{Point, reach};
 use super::leader::{Leader, LedgerHead, ledger_sql};
 use super::plan::CommitForm;
 use super::result::PipelineResult;
@@ -177,6 +178,7 @@ impl Commit<'_> {
                     sequence.advance(decision, &value).await?;
                 }
             }
+            reach(Point::Indexed).await?;
             for sql in aside.blueprint.move_into_place(&aside.hidden) {
                 decision
                     .execute(
@@ -195,8 +197,11 @@ impl Commit<'_> {
         decision
             .execute(&self.committed_row(), "writing the ledger row")
             .await?;
+        reach(Point::Deciding).await?;
         match decision.execute("COMMIT", "committing the run").await {
-            Ok(()) => Ok(()),
+            Ok(()) => reach(Point::Decided)
+                .await
+                .map_err(|e| e.at_commit_state(CommitState::AfterCommitConfirmed)),
             Err(error) if error.kind() != Kind::Connection => Err(error),
             Err(error) => self.ask_ledger(error).await,
         }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::dest::{ChunkDestination, CopyDestination, InsertDestination, NullDestination};
+use super::fail_point::{Point, reach};
 use super::plan::CopyFormat;
 use super::sequences;
 use super::snapshot;
@@ -157,6 +158,7 @@ impl Hand {
             Kind::Connection => End::Lost(error, identity.clone()),
             _ => End::Failed(error),
         };
+        reach(Point::WorkerBegun).await?;
         let rows = self
             .load(source.as_mut(), dest.as_mut())
             .await
@@ -165,6 +167,7 @@ impl Hand {
             .finish_loading(dest.as_ref(), identity.clone(), rows)
             .await
             .map_err(lost)?;
+        reach(Point::Loaded).await?;
         let _ = self
             .reports
             .send((self.number, Report::Ready(Box::new(ready))));
@@ -326,6 +329,7 @@ impl Hand {
                         error
                     }
                 })?;
+                reach(Point::WorkerPrepared).await?;
                 let _ = self.reports.send((self.number, Report::Prepared));
             }
             Order::Commit(statements) => {
@@ -336,6 +340,9 @@ impl Hand {
                 }
                 self.committing = true;
                 session.execute("COMMIT", "committing").await?;
+                reach(Point::WorkerCommitted)
+                    .await
+                    .map_err(|e| e.at_commit_state(CommitState::AfterCommitConfirmed))?;
                 let _ = self.reports.send((self.number, Report::Committed));
             }
         }

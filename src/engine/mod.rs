@@ -11,6 +11,7 @@ mod commit;
 mod crew;
 pub mod dest;
 mod eligibility;
+pub mod fail_point;
 mod fit;
 mod hand;
 mod keys;

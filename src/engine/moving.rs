@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::dest::ChunkDestination;
+use super::fail_point::{Point, reach};
 use super::hand::Hand;
 use super::plan::{Chunk, CopyFormat, StreamSpec};
 use super::source::{ChunkSource, Piece};
@@ -43,6 +44,7 @@ impl Hand {
                 }
             }
             shared.queue.loaded(self.number, unit.id);
+            reach(Point::ChunkMoved).await?;
         }
         Ok(rows)
     }
@@ -100,6 +102,7 @@ impl Hand {
                 &mut self.measured.histograms.flush,
             );
             shard.bytes_written.fetch_add(bytes, Relaxed);
+            reach(Point::ChunkUnderWay).await?;
             if let Piece::End { messages, rows } = piece {
                 break (messages, rows);
             }

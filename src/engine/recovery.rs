@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::backend;
+use super::fail_point::{Point, reach};
 use super::state::{self, LedgerRow, LedgerWorker, RunId};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::Name;
@@ -137,6 +138,9 @@ pub async fn finish_prepared(control: &Session, gids: &[String], commit: bool) -
                 return Err(error.remedy(format!("finish it by hand: {sql}")));
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        if commit {
+            reach(Point::HalfFinished).await?;
         }
     }
     Ok(())

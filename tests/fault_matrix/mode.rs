@@ -1,0 +1,108 @@
+//! What is run into a fault: each mode pair, and each way that a run of it becomes visible.
+//!
+//! A mode sets the stage (tables, earlier runs, changes since), says how the run under test is
+//! commanded, and what both sides must agree on once it is done.
+
+use serde_json::{Value, json};
+
+/// A mode pair, and where it matters the commit form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mode {
+    /// Its name in the table.
+    pub(crate) name: &'static str,
+    sync: &'static str,
+    write: &'static str,
+    commit: &'static str,
+    /// The target does not exist yet.
+    new_target: bool,
+    /// Rows that are in the target before the run.
+    target_has: &'static str,
+    /// The run carries an id, by which the same command again knows it is done.
+    pub(crate) run_id: bool,
+}
+
+const PLAIN: Mode = Mode {
+    name: "",
+    sync: "full_refresh",
+    write: "append",
+    commit: "auto",
+    new_target: false,
+    target_has: "",
+    run_id: false,
+};
+
+/// Every row of the matrix' outermost dimension.
+pub(crate) const MODES: &[Mode] = &[
+    Mode {
+        name: "full_refresh append, single_writer",
+        commit: "single_writer",
+        run_id: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "full_refresh append, two_phase",
+        commit: "two_phase",
+        run_id: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "full_refresh append, ledger",
+        commit: "ledger",
+        run_id: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "full_refresh append, new table",
+        new_target: true,
+        run_id: true,
+        ..PLAIN
+    },
+];
+
+const ROWS: u32 = 3000;
+const TABLE: &str =
+    "CREATE TABLE t (id int PRIMARY KEY, note text NOT NULL, amount numeric, changed int NOT NULL)";
+const ROW: &str = "i, repeat(md5(i::text), 2), CASE WHEN i % 7 <> 0 THEN i / 3.0 END, i";
+
+impl Mode {
+    /// SQL for the source before anything runs.
+    pub(crate) fn source_begins(&self) -> String {
+        let _ = self;
+        format!("{TABLE}; INSERT INTO t SELECT {ROW} FROM generate_series(1, {ROWS}) i")
+    }
+
+    /// SQL for the destination before anything runs.
+    pub(crate) fn dest_begins(&self) -> String {
+        if self.new_target {
+            String::new()
+        } else {
+            format!("{TABLE}; {}", self.target_has)
+        }
+    }
+
+    /// The document, between these two databases.
+    pub(crate) fn document(&self, source: &str, dest: &str) -> Value {
+        json!({
+            "version": "1.0",
+            "pipeline": "matrix",
+            "source": {
+                "use": "source-postgres",
+                "config": { "url": source },
+                "streams": [{ "name": "t", "sync_mode": self.sync }],
+            },
+            "destination": {
+                "use": "dest-postgres",
+                "config": { "url": dest },
+                "write_mode": self.write,
+                "commit": self.commit,
+            },
+            "resources": { "parallelism": 2, "max_retries": 2, "chunk_bytes": 65_536 },
+        })
+    }
+
+    /// A query whose answer both sides share once the run is done.
+    pub(crate) fn agreement(self) -> &'static str {
+        let _ = self;
+        "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0), coalesce(sum(hashtextextended(t::text, 1)), 0) FROM t"
+    }
+}

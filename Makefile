@@ -6,7 +6,7 @@ PAIRS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test check clean ensure
+.PHONY: help bench test torture check clean ensure
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,12 +17,15 @@ bench: ensure ## build, then benchmark: medium profile, before and after, three 
 	$(CARGO) run --locked --release -- --profile $(PROFILE) --iters $(PAIRS) $(ARGS)
 
 test: ensure ## run every test, doc tests included; each criterion bench runs once, untimed
-	$(CARGO) test --locked --all-targets --no-fail-fast
+	$(CARGO) test --locked --all-targets --features fail-points --no-fail-fast
 	$(CARGO) test --locked --doc
+
+torture: ensure ## the long matrices, whole: every failure at every point of every mode; writes docs/reliability.md
+	RB_BENCH_TORTURE=1 $(CARGO) test --locked --features fail-points --test fault_matrix -- --nocapture
 
 check: ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features fail-points -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 
 clean: ## delete what was built; the seeded data stays (rb-bench cluster reset deletes it)

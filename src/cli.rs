@@ -58,6 +58,8 @@ pub enum Command {
     Copy(CopyArgs),
     /// Validate a pipeline document, connect, and explain what a run would do
     Check(CheckArgs),
+    /// List the runs that a destination knows of, and settle those that died
+    Runs(RunsArgs),
     /// List the profiles that can be benchmarked
     Profiles(ProfilesArgs),
     /// Manage the throw-away Postgres
@@ -237,6 +239,47 @@ pub struct CheckArgs {
     /// Text for a person, or one JSON document
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// `rb-bench runs`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench runs --dest-url postgres://app@db2/shop       the runs that this destination knows of
+  rb-bench runs --pipeline orders.yaml --format json
+  rb-bench runs resolve 2026-11 --pipeline orders.yaml   settle a run that died, without a new one
+
+What became of a dead run is settled by every run before it begins, where it can be proved. Where it cannot, the run
+is refused and says what to repair; `rb-bench runs resolve ID --forget` then takes the dead run off the ledger.")]
+pub struct RunsArgs {
+    /// What to do; list them when omitted
+    #[command(subcommand)]
+    pub action: Option<RunsAction>,
+    /// The destination
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "pipeline")]
+    pub dest_url: Option<String>,
+    /// The document that names the destination
+    #[arg(long, global = true, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    /// Text for a person, or one JSON document
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What `rb-bench runs` can do beside listing.
+#[derive(Debug, Subcommand)]
+pub enum RunsAction {
+    /// Settle a run that died, as the next run would
+    Resolve {
+        /// The run
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Take it off the ledger: its rows were put in order by hand
+        #[arg(long)]
+        forget: bool,
+        /// Forget without asking
+        #[arg(long, short, requires = "forget")]
+        yes: bool,
+    },
 }
 
 /// `rb-bench profiles`

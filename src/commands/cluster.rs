@@ -2,7 +2,7 @@
 //!
 //! Deleting asks first; without a terminal it must never happen unless `--yes` says so.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
-use super::print_line;
+use super::{confirm, print_line};
 use crate::cli::{ClusterAction, ClusterArgs, Format};
 use crate::cluster::{self, Cluster, ClusterOptions, ServerStatus, Status};
 use crate::error::{Error, Kind, Result};
@@ -129,7 +129,7 @@ fn reset(options: &ClusterOptions, yes: bool) -> Result<u8> {
         print_line("there is nothing to delete")?;
         return Ok(0);
     }
-    if !yes && !confirmed(&found)? {
+    if !yes && !confirm::asked(&deletion(&found))? {
         print_line("nothing was deleted")?;
         return Ok(0);
     }
@@ -139,25 +139,13 @@ fn reset(options: &ClusterOptions, yes: bool) -> Result<u8> {
     Ok(0)
 }
 
-fn confirmed(servers: &[ServerStatus]) -> Result<bool> {
+/// What `reset` would do, as a question.
+fn deletion(servers: &[ServerStatus]) -> String {
     let what: Vec<String> = servers
         .iter()
         .map(|s| format!("{} ({})", s.directory.display(), Bytes(s.bytes)))
         .collect();
-    let what = what.join(" and ");
-    if !io::stdin().is_terminal() {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("this would delete {what}, and there is no terminal to ask on"),
-        )
-        .remedy("say --yes to delete it"));
-    }
-    eprint!("delete {what}? [y/N] ");
-    let failed = |e| Error::new(Kind::Io, format!("cannot ask on the terminal: {e}"));
-    io::stderr().flush().map_err(failed)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    format!("delete {}", what.join(" and "))
 }
 
 fn psql(options: &ClusterOptions, args: &[String]) -> Result<u8> {

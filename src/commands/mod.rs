@@ -5,9 +5,11 @@
 mod bench;
 mod check;
 mod cluster;
+mod confirm;
 mod interrupt;
 mod profiles;
 mod run;
+mod runs;
 mod supervise;
 
 use std::io::Write as _;
@@ -27,6 +29,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Run(args)) => in_runtime(run::run(args)),
         Some(Command::Copy(args)) => in_runtime(run::copy(args)),
         Some(Command::Check(args)) => in_runtime(check::run(args)),
+        Some(Command::Runs(args)) => in_runtime(runs::run(args)),
         Some(Command::Profiles(args)) => profiles::run(&args),
         None => in_runtime(bench::run(cli.bench)),
     };
@@ -49,6 +52,7 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Run(args)) => args.options.format,
         Some(Command::Copy(args)) => args.options.format,
         Some(Command::Check(args)) => args.format,
+        Some(Command::Runs(args)) => args.format,
         Some(Command::Profiles(args)) => args.format,
         Some(Command::Cluster(args)) => match args.action {
             ClusterAction::Status { format } => format,

@@ -26,6 +26,7 @@ mod recovery;
 mod report;
 pub mod result;
 mod retry;
+pub mod runs;
 mod schema;
 mod sequences;
 mod settings;

@@ -50,7 +50,7 @@ pub async fn settle_one(control: &Session, server: &Server, run: &RunId) -> Resu
 }
 
 /// Our prepared transactions in this database, by run.
-async fn prepared(control: &Session) -> Result<BTreeMap<RunId, Vec<String>>> {
+pub async fn prepared(control: &Session) -> Result<BTreeMap<RunId, Vec<String>>> {
     let sql = format!(
         "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database() \
            AND pg_catalog.starts_with(gid, '{}') ORDER BY gid",
@@ -195,7 +195,7 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
                     Kind::Conflict,
                     format!("the server no longer knows what became of transaction {} of run `{run}`", worker.xid),
                 )
-                .remedy("see which rows arrived, repair the table by hand, then delete the run from rb_bench.runs"));
+                .remedy(format!("see which rows arrived, repair the table by hand, then `rb-bench runs resolve {run} --forget`")));
             }
         }
     }
@@ -247,9 +247,10 @@ pub async fn undo(control: &Session, run: &RunId, workers: &[&LedgerWorker]) -> 
             }
             Err(error.remedy(format!(
                 "part of run `{}` is in the target, by these transactions: {}. Delete those rows (WHERE xmin = ...), \
-                 then delete the run from rb_bench.runs",
+                 then `rb-bench runs resolve {} --forget`",
                 run.as_str(),
-                workers.iter().map(|w| w.xid.as_str()).collect::<Vec<_>>().join(", ")
+                workers.iter().map(|w| w.xid.as_str()).collect::<Vec<_>>().join(", "),
+                run.as_str()
             )))
         }
     }

@@ -7,6 +7,7 @@ pub mod profiles;
 pub mod progress;
 pub mod progress_run;
 pub mod run;
+pub mod runs;
 pub mod summary;
 
 pub use paper::Paper;

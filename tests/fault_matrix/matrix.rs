@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rb_bench::engine::fail_point::Point;
@@ -222,10 +221,7 @@ struct Scene {
 impl Scene {
     /// Starts the run under test with these fail points; the same command every time.
     fn start(&self, points: &str) -> Running {
-        let mut command = Command::new(support::BINARY);
-        for name in support::foreign_variables() {
-            command.env_remove(name);
-        }
+        let mut command = support::command(Path::new(support::BINARY));
         command.arg("run").arg(&self.document);
         if self.mode.run_id {
             command.args(["--run-id", "cell"]);

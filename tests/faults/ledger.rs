@@ -60,7 +60,7 @@ fn commits_that_are_all_lost_leave_nothing_and_are_tried_again() {
 }
 
 /// A run that is killed when one worker has committed and the other is about to.
-fn killed_in_between(name: &str) -> (Rehearsal, Gate) {
+pub(crate) fn killed_in_between(name: &str) -> (Rehearsal, Gate) {
     let rehearsal = Rehearsal::with_table(name, 4000).commit("ledger");
     let gate = rehearsal.gate_at_commit("NEW.id = 1");
     let running = rehearsal.start_shared(&["--run-id", "r"]);
@@ -149,7 +149,7 @@ fn refusal(name: &str, then: &str, says: &[&str]) {
     outcome.assert_failed(&[
         "settling run `r`, which died earlier",
         "WHERE xmin",
-        "rb_bench.runs",
+        "rb-bench runs resolve r --forget",
     ]);
     outcome.assert_says(says);
     assert_eq!(rehearsal.at_dest("SELECT count(*) FROM t"), there);

@@ -22,6 +22,7 @@ mod rehearsal;
 mod retry;
 mod run_id;
 mod running;
+mod runs;
 mod session;
 mod two_phase;
 mod verify;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::running::{Outcome, Running};
@@ -145,13 +145,23 @@ impl Rehearsal {
 
     /// Starts `rb-bench run` with these flags.
     pub(crate) fn start(&self, flags: &[&str]) -> Running {
+        let mut command = support::command(Path::new(support::BINARY));
+        command.arg("run").arg(self.document()).args(flags);
+        self.start_command(command)
+    }
+
+    /// `rb-bench runs` with these arguments, about this destination.
+    pub(crate) fn runs(&self, arguments: &[&str]) -> Outcome {
+        let mut command = support::command(Path::new(support::BINARY));
+        command
+            .args(["runs", "--dest-url", &self.dest])
+            .args(arguments);
+        self.start_command(command).finish()
+    }
+
+    fn start_command(&self, command: Command) -> Running {
         let number = self.count.get();
         self.count.set(number + 1);
-        let mut command = Command::new(support::BINARY);
-        for name in support::foreign_variables() {
-            command.env_remove(name);
-        }
-        command.arg("run").arg(self.document()).args(flags);
         Running::start(command, &self.files.path().join(number.to_string()))
     }
 

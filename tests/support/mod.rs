@@ -232,11 +232,17 @@ pub(crate) fn rb_bench() -> assert_cmd::Command {
 /// The same as a plain process, to be interrupted, killed and waited for, with a managed server in
 /// `directory`.
 pub(crate) fn rb_bench_in(directory: &Path) -> std::process::Command {
-    let mut command = std::process::Command::new(BINARY);
+    let mut command = command(Path::new(BINARY));
+    command.env("RB_BENCH_CLUSTER_DIR", directory);
+    command
+}
+
+/// A program in an environment that says nothing about Postgres.
+pub(crate) fn command(program: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
     for name in foreign_variables() {
         command.env_remove(name);
     }
-    command.env("RB_BENCH_CLUSTER_DIR", directory);
     command
 }
 

@@ -154,6 +154,15 @@ pub(crate) fn fresh_database_on(cluster: &Cluster, name: &str) -> String {
     cluster.url(&name)
 }
 
+/// Drops databases of the shared server that a test has done with, so that a thousand cases do not
+/// fill the disk.
+pub(crate) fn drop_databases(urls: &[&str]) {
+    for url in urls {
+        let name = url.rsplit_once('/').expect("a database in the URL").1;
+        drop_database(server(), name);
+    }
+}
+
 /// A server of one test, for killing what it likes; gone, directory included, when dropped.
 pub(crate) struct OwnServer {
     cluster: Option<Cluster>,

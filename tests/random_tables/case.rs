@@ -1,0 +1,108 @@
+//! One case: a table, a mode pair, one or two runs, and both sides' own word.
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+use crate::support;
+use crate::table::{OWN_TYPES, Table};
+
+/// Sync mode, write mode.
+const MODES: &[(&str, &str)] = &[("full_refresh", "append")];
+
+/// Plays the case of this seed.
+pub(crate) fn play(seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (sync, write) = *MODES.choose(&mut rng).expect("some");
+    let table = Table::random(&mut rng, write == "upsert" || sync == "cdc");
+    let source = support::fresh_database(&format!("random_{seed}_source"));
+    let dest = support::fresh_database(&format!("random_{seed}_dest"));
+    let case = Case {
+        words: format!("case {seed}: {sync} {write}, {table:?}"),
+        source,
+        dest,
+        sync,
+        write,
+    };
+    case.play(&table, &mut rng);
+    support::drop_databases(&[&case.source, &case.dest]);
+}
+
+struct Case {
+    words: String,
+    source: String,
+    dest: String,
+    sync: &'static str,
+    write: &'static str,
+}
+
+impl Case {
+    fn play(&self, table: &Table, rng: &mut StdRng) {
+        for url in [&self.source, &self.dest] {
+            self.sql(url, OWN_TYPES);
+        }
+        self.sql(&self.source, &table.create("t", true));
+        self.sql(&self.source, &table.insert("t", 1, table.rows + 1, 0));
+        for statement in table.history("t", rng).split_terminator(';') {
+            self.sql(&self.source, statement);
+        }
+        if rng.random_bool(0.7) {
+            self.sql(&self.dest, &table.create("t", false));
+        }
+        let commit = ["auto", "ledger", "single_writer"].choose(rng);
+        let chunk_bytes = [8192, 65_536, 1 << 20].choose(rng);
+        let mut document = json!({
+            "version": "1.0",
+            "pipeline": "random",
+            "source": {
+                "use": "source-postgres",
+                "config": { "url": self.source },
+                "streams": [{ "name": "t", "sync_mode": self.sync }],
+            },
+            "destination": {
+                "use": "dest-postgres",
+                "config": { "url": self.dest },
+                "write_mode": self.write,
+                "commit": commit,
+            },
+            "resources": { "chunk_bytes": chunk_bytes },
+        });
+        document["resources"]["parallelism"] = match rng.random_range(0..5) {
+            0 => json!("auto"),
+            n => json!(n),
+        };
+        self.run(&document);
+        self.assert_equal(&document);
+    }
+
+    fn sql(&self, url: &str, sql: &str) -> String {
+        support::try_sql(url, sql).unwrap_or_else(|e| panic!("{}\n{sql}\n{e:?}", self.words))
+    }
+
+    fn run(&self, document: &Value) {
+        let file = tempfile::NamedTempFile::with_suffix(".json").expect("a file");
+        std::fs::write(file.path(), document.to_string()).expect("the document can be written");
+        let output = support::rb_bench()
+            .arg("run")
+            .arg(file.path())
+            .output()
+            .expect("the binary runs");
+        assert!(
+            output.status.success(),
+            "{}\n{document}\n{}",
+            self.words,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn assert_equal(&self, document: &Value) {
+        let contents = Table::contents("t");
+        assert_eq!(
+            self.sql(&self.dest, &contents),
+            self.sql(&self.source, &contents),
+            "{}\n{document}",
+            self.words
+        );
+    }
+}

@@ -62,6 +62,9 @@ impl Leader {
                 ),
             ));
         }
+        control
+            .execute(settings::BETWEEN_TRANSACTIONS, "setting time-outs")
+            .await?;
         let begin = format!(
             "{}; SET LOCAL lock_timeout = '{}'; SET LOCAL search_path = ''",
             settings::begin_destination(version, true),

@@ -1,4 +1,4 @@
-//! What our transactions set for themselves, with SET LOCAL, on either server.
+//! What our transactions, and sessions between them, set for themselves on either server.
 //!
 //! Time-outs, so that a long copy does not die of a default; everything that text output depends
 //! on, alike on both sides; `row_security = off`, so that a policy is an error and never a filter.
@@ -21,6 +21,10 @@ fn timeouts(server_version: u32, lock_timeout: &str) -> String {
 SET LOCAL lock_timeout = '{lock_timeout}';{transaction} SET LOCAL row_security = off;"
     )
 }
+
+/// For a session of ours that is not in one long transaction, and may have nothing to do for hours.
+pub const BETWEEN_TRANSACTIONS: &str =
+    "SET idle_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = '10s'";
 
 /// How long our sessions wait for a lock on a relation before they name who holds it.
 pub const LOCK_TIMEOUT: &str = "10s";

@@ -15,6 +15,7 @@ mod fault;
 mod matrix;
 mod mode;
 mod stage;
+mod timeouts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -99,6 +99,7 @@ fn generated(c: &mut Criterion) {
         why_text: None,
         fan_out: 1,
         why_one_worker: None,
+        upsert: None,
     };
     let mut group = c.benchmark_group("generate");
     for (name, row_bytes) in ROWS {

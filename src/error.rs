@@ -55,7 +55,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommitState {
-    /// Nothing was committed: the destination is as it was.
+    /// Nothing was committed: the destination is as it was, save for rows of an unfinished upsert,
+    /// which the next run writes again.
     #[default]
     BeforeCommit,
     /// The run is committed.

@@ -18,11 +18,11 @@ pub(super) fn judge(pipeline: &Pipeline, report: &mut Checked<'_>) {
             );
         }
     }
-    if pipeline.destination.write_mode != WriteMode::Append {
+    if pipeline.destination.write_mode == WriteMode::Replace {
         let shown = report.shown("destination.write_mode", "");
         report.refuse(
             "destination.write_mode",
-            format!("not in this version of rb-bench ({shown}); accepted: append"),
+            format!("not in this version of rb-bench ({shown}); accepted: append, upsert"),
         );
     }
     if let Some(first) = (0..pipeline.transforms.len()).next() {

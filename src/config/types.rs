@@ -226,6 +226,18 @@ pub enum WriteMode {
     Upsert,
 }
 
+impl WriteMode {
+    /// The mode as documents name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Upsert => "upsert",
+        }
+    }
+}
+
 /// The commit form a document asks for; `design.md` and ARCHITECTURE.md describe each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

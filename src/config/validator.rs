@@ -167,7 +167,7 @@ fn judge_destination(pipeline: &Pipeline, connections: Connections, report: &mut
             judge_endpoint(&postgres.endpoint, connections, "destination", report);
         }
         DestinationConnector::Null if destination.write_mode != WriteMode::Append => {
-            let mode = word(destination.write_mode);
+            let mode = destination.write_mode.name();
             report.refuse_unless(
                 "destination.write_mode",
                 &["destination.use"],
@@ -240,14 +240,6 @@ fn judge_columns(columns: &[String], path: &str, report: &mut Checked<'_>) {
                 format!("the column is listed twice ({shown}); accepted: once"),
             );
         }
-    }
-}
-
-fn word(mode: WriteMode) -> &'static str {
-    match mode {
-        WriteMode::Append => "append",
-        WriteMode::Replace => "replace",
-        WriteMode::Upsert => "upsert",
     }
 }
 

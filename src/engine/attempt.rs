@@ -19,7 +19,7 @@ use super::state::RunId;
 use super::stop::unless_stopped;
 use super::targets;
 use super::worker::{ReadFrom, Shared, WriteTo};
-use super::{FinishedRun, Held, RunRequest, backend, recovery, report, verify};
+use super::{FinishedRun, Held, RunRequest, Sums, backend, recovery, report, verify};
 use crate::config::types::{DestinationConnector, Pipeline, PostgresDestination, SourceConnector};
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::parallelism::Resolved;
@@ -228,7 +228,7 @@ impl Attempt<'_> {
                 Ok(())
             };
             unless_stopped(&self.request.cancel, &leader.cancellers(), preparing).await?;
-            to = Self::write_to(
+            to = self.write_to(
                 &planned,
                 destination.load_method,
                 leader,
@@ -270,7 +270,7 @@ impl Attempt<'_> {
                 left.message()
             ));
         }
-        let (mut result, histograms) = outcome?;
+        let (mut result, histograms, merged) = outcome?;
         report::finish(
             &mut result,
             self.started,
@@ -288,6 +288,7 @@ impl Attempt<'_> {
                 destination: writer.map(|leader| leader.server.clone()),
                 matched: planned.matched,
                 baselines,
+                merged,
                 cancel: self.request.cancel.clone(),
             }),
         })
@@ -301,7 +302,7 @@ impl Attempt<'_> {
         prepared: &Prepared,
         writer: Option<&Leader>,
         source: &mut OpenSource,
-    ) -> Result<(PipelineResult, Histograms)> {
+    ) -> Result<(PipelineResult, Histograms, Vec<Option<Sums>>)> {
         crew.until_ready(source.snapshot.as_mut(), writer, &self.request.cancel)
             .await?;
         reach(Point::Ready).await?;
@@ -330,7 +331,7 @@ impl Attempt<'_> {
         crate::telemetry::histogram::record(&mut histograms.commit, began.elapsed());
         let mut result = self.result(crew);
         result.dest_commit_secs = began.elapsed().as_secs_f64();
-        Ok((result, histograms))
+        Ok((result, histograms, crew.merged()?))
     }
 
     fn result(&self, crew: &Crew) -> PipelineResult {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fit::Fit;
-use super::keys::{Later, What, keys_to_build};
+use super::keys::{self, Later, What, keys_to_build};
 use crate::error::Result;
 use crate::postgres::catalog::{Column, Name, Relation, RelationKind};
 use crate::postgres::{Session, quote_ident, quote_literal};
@@ -143,6 +143,22 @@ impl Blueprint {
             sequences: Vec::new(),
             later: key.into_iter().collect(),
             notes: Vec::new(),
+        }
+    }
+
+    /// Gives the table the key that an upsert of `relation` needs.
+    pub fn require_key(&mut self, relation: &Relation, key: &[String]) {
+        let Self {
+            later,
+            notes,
+            target,
+            ..
+        } = self;
+        keys::require(later, relation, target, key, notes);
+        for (name, sql) in &mut self.columns {
+            if key.contains(name) && !sql.ends_with(" NOT NULL") {
+                sql.push_str(" NOT NULL");
+            }
         }
     }
 
@@ -311,7 +327,7 @@ fn sequence_name(table: &str, column: &str) -> String {
 }
 
 /// `first_second_label`, the longer of both cut until all fits (indexcmds.c: `makeObjectName`).
-fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
+pub(super) fn object_name(first: &str, second: Option<&str>, label: &str) -> String {
     let (mut first, mut second) = (first.to_owned(), second.map(str::to_owned));
     loop {
         let name = match &second {

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
 use super::fail_point::{Point, reach};
-use super::leader::{Leader, LedgerHead, ledger_sql};
+use super::leader::Leader;
 use super::plan::CommitForm;
 use super::result::PipelineResult;
 use super::sequences::Sequence;
-use super::state::{Details, LedgerWorker, RunState};
+use super::state::{self, Details, LedgerHead, LedgerWorker, RunState};
 use super::stop::unless_stopped;
 use super::worker::Order;
 use super::{backend, blueprint::Blueprint, recovery, sequences};
@@ -78,7 +78,7 @@ impl Commit<'_> {
     }
 
     fn committed_row(&self) -> String {
-        ledger_sql(
+        state::write_run(
             &self.head,
             RunState::Committed,
             &Details {
@@ -226,6 +226,9 @@ impl Commit<'_> {
             let settled = recovery::settle_one(&leader.control, server, &self.head.run).await;
             let row = leader.ledger_row(&self.head.run).await;
             leader.leave().await;
+            if let Ok(Some(sentence)) = &settled {
+                self.telemetry.event(sentence.clone());
+            }
             settled.and(row)
         };
         match row.await {
@@ -360,7 +363,7 @@ impl Commit<'_> {
             result: Some(self.result),
             ..Details::default()
         };
-        let row = ledger_sql(&self.head, RunState::Committing, &details);
+        let row = state::write_run(&self.head, RunState::Committing, &details);
         self.leader
             .control
             .execute(&row, "writing the ledger row")

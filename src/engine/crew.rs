@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
+use super::Sums;
 use super::backend;
 use super::leader::{Blocked, Leader};
 use super::snapshot::Snapshot;
@@ -309,6 +310,21 @@ impl Crew {
             .values()
             .map(|ready| ready.measured.clone())
             .collect()
+    }
+
+    /// The sums of what all workers together have upserted, by stream; none for other streams.
+    pub fn merged(&self) -> Result<Vec<Option<Sums>>> {
+        let streams = &self.shared.plan.streams;
+        let mut all: Vec<Option<Sums>> = streams
+            .iter()
+            .map(|stream| stream.upsert.as_ref().map(|_| Sums::default()))
+            .collect();
+        for (stream, sums) in self.ready.values().flat_map(|ready| &ready.merged) {
+            if let Some(sum) = &mut all[*stream] {
+                sum.add(sums)?;
+            }
+        }
+        Ok(all)
     }
 
     /// The latencies of all workers together.

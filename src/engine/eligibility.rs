@@ -1,4 +1,4 @@
-//! Which streams several workers may share (rules 4, 7 and 8 of eligibility), and in what order
+//! Which streams several workers may share (rules 4, 5, 7 and 8 of eligibility), and in what order
 //! tables that refer to each other are loaded. Pure.
 //!
 //! A transaction does not see what its siblings write, and waits where they meet on a key: such a
@@ -35,6 +35,26 @@ pub fn ineligible_relation(relation: &Relation) -> Option<String> {
         } else {
             None
         }
+    })
+}
+
+/// Why rows of an upsert may be the same row to two workers (rule 5), if they may: the key must be
+/// unique and not null in the source.
+#[must_use]
+pub fn unsure_key(source: &Relation, key: &[String]) -> Option<String> {
+    let never_null = |name: &String| source.column(name).is_some_and(|c| c.not_null);
+    let unique = source.keys.iter().any(|k| {
+        !k.exclusion
+            && !k.of_partition
+            && !k.partial
+            && !k.columns.is_empty()
+            && k.columns.iter().all(|column| key.contains(column))
+    });
+    (!unique || !key.iter().all(never_null)).then(|| {
+        format!(
+            "the source does not guarantee that ({}) is unique and not null",
+            key.join(", ")
+        )
     })
 }
 
@@ -235,6 +255,7 @@ mod tests {
             columns: columns.iter().map(ToString::to_string).collect(),
             definition: format!("USING btree ({})", columns.join(", ")),
             partial: false,
+            deferrable: false,
             exclusion: false,
             nulls_equal: false,
             of_partition: false,

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::dest::{ChunkDestination, CopyDestination, InsertDestination, NullDestination};
 use super::fail_point::{Point, reach};
+use super::moving::Loaded;
 use super::plan::CopyFormat;
 use super::sequences;
 use super::snapshot;
@@ -25,7 +26,6 @@ use super::{backend, settings};
 use crate::config::types::LoadMethod;
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::Session;
-use crate::postgres::catalog::Name;
 use crate::postgres::session::Canceller;
 use crate::telemetry::counters::Side;
 use crate::telemetry::sampler;
@@ -159,12 +159,12 @@ impl Hand {
             _ => End::Failed(error),
         };
         reach(Point::WorkerBegun).await?;
-        let rows = self
+        let loaded = self
             .load(source.as_mut(), dest.as_mut())
             .await
             .map_err(lost)?;
         let ready = self
-            .finish_loading(dest.as_ref(), identity.clone(), rows)
+            .finish_loading(dest.as_ref(), identity.clone(), loaded)
             .await
             .map_err(lost)?;
         reach(Point::Loaded).await?;
@@ -262,11 +262,12 @@ impl Hand {
         &mut self,
         dest: &dyn ChunkDestination,
         backend: Option<backend::Identity>,
-        rows: Vec<(Name, u64)>,
+        loaded: Loaded,
     ) -> Result<Ready> {
         let mut ready = Ready {
             backend,
-            rows,
+            rows: loaded.rows,
+            merged: loaded.merged,
             measured: self.measured.clone(),
             ..Ready::default()
         };

@@ -1,8 +1,9 @@
 //! The keys, constraints and indexes that a new table gets once its rows are in.
 
+use super::blueprint::object_name;
 use crate::error::Result;
-use crate::postgres::Session;
 use crate::postgres::catalog::{self, Name, Relation};
+use crate::postgres::{Session, quote_ident};
 
 /// A key, constraint or index to build after the load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,4 +97,45 @@ pub(super) async fn keys_to_build(
         later.push(Later { name, what });
     }
     Ok(later)
+}
+
+/// Sees that a new table gets a key by which its rows can be upserted, where the source's are none.
+pub(super) fn require(
+    later: &mut Vec<Later>,
+    source: &Relation,
+    target: &Name,
+    key: &[String],
+    notes: &mut Vec<String>,
+) {
+    let over_these = source.keys.iter().filter(|k| {
+        k.columns.len() == key.len()
+            && k.columns.iter().all(|column| key.contains(column))
+            && !(k.partial || k.exclusion || k.of_partition)
+    });
+    for k in over_these.clone().filter(|k| k.deferrable) {
+        later.retain(|l| l.name != k.name);
+        notes.push(format!(
+            "{target}: `{}` is not DEFERRABLE, for an upsert cannot use such a key",
+            k.name
+        ));
+    }
+    let generated = What::Constraint(format!("PRIMARY KEY ({})", key.join(", ")));
+    let there = |l: &Later| l.what == generated || over_these.clone().any(|k| k.name == l.name);
+    if later.iter().any(there) {
+        return;
+    }
+    let columns: Vec<String> = key.iter().map(|column| quote_ident(column)).collect();
+    let has_primary = later
+        .iter()
+        .any(|l| matches!(&l.what, What::Constraint(text) if text.starts_with("PRIMARY KEY")));
+    let (name, kind) = if has_primary {
+        let name = object_name(&target.relation, Some(&key.join("_")), "key");
+        (name, "UNIQUE")
+    } else {
+        (object_name(&target.relation, None, "pkey"), "PRIMARY KEY")
+    };
+    later.push(Later {
+        name,
+        what: What::Constraint(format!("{kind} ({})", columns.join(", "))),
+    });
 }

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::commit::Aside;
-use super::state::{self, Details, LedgerRow, RunId, RunState};
+use super::state::{self, LedgerRow, RunId};
+use super::upsert::Upsert;
 use super::{backend, settings};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
@@ -116,15 +117,22 @@ impl Leader {
         state::find(&self.control, run).await
     }
 
-    /// Holds an existing target against ALTER, and sees that this role may INSERT into it.
-    pub async fn hold(&self, target: &Name) -> Result<()> {
+    /// Holds an existing target against ALTER, and sees that this role may write to it.
+    pub async fn hold(&self, target: &Name, upsert: Option<&Upsert>) -> Result<()> {
         // planning an INSERT takes its lock and checks its privilege, and fires no trigger
-        let sql = format!("EXPLAIN INSERT INTO {} DEFAULT VALUES", target.sql());
+        let insert = upsert.map_or_else(
+            || format!("INSERT INTO {} DEFAULT VALUES", target.sql()),
+            Upsert::probe,
+        );
+        let sql = format!("EXPLAIN {insert}");
         let outcome = self
             .decision
             .rows(&sql, &format!("locking target {target}"))
             .await;
         outcome.map(|_| ()).map_err(|error| match error.sqlstate() {
+            Some("42501") if upsert.is_some() => {
+                error.remedy("GRANT SELECT, INSERT, UPDATE on it to this role")
+            }
             Some("42501") => error.remedy("GRANT INSERT on it to this role"),
             _ => explain_lock(error),
         })
@@ -263,30 +271,4 @@ pub fn explain_lock(error: Error) -> Error {
         ),
         _ => error,
     }
-}
-
-/// The ledger row of a run in a state.
-#[must_use]
-pub fn ledger_sql(head: &LedgerHead, state: RunState, details: &Details<'_>) -> String {
-    state::write_run(
-        &head.run,
-        &head.pipeline,
-        &head.digest,
-        state,
-        head.form,
-        details,
-    )
-}
-
-/// The parts of a ledger row that stay the same.
-#[derive(Debug, Clone)]
-pub struct LedgerHead {
-    /// The run.
-    pub run: RunId,
-    /// The pipeline's name.
-    pub pipeline: String,
-    /// The document's digest.
-    pub digest: String,
-    /// The commit form.
-    pub form: &'static str,
 }

@@ -1,7 +1,8 @@
 //! One pipeline run: resolve, lock, plan, prepare, move, commit, report.
 //!
 //! [`run`] is the whole engine as its callers see it. What it guarantees: the destination holds
-//! every row of the source's snapshot exactly once, or is as it was. It never prints, never
+//! every row of the source's snapshot exactly once, or is as it was (an upsert that failed between
+//! its commits may have written rows, which the next run writes again). It never prints, never
 //! decides what to measure, and never sees bench, tui or clap.
 
 mod attempt;
@@ -32,9 +33,11 @@ mod sequences;
 mod settings;
 mod snapshot;
 pub mod source;
+mod staging;
 pub mod state;
 mod stop;
 mod targets;
+pub mod upsert;
 mod user_types;
 mod verify;
 mod worker;
@@ -134,6 +137,35 @@ pub struct Sums {
     pub sum1: String,
 }
 
+impl Default for Sums {
+    /// The sums of no row.
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            sum0: "0".to_owned(),
+            sum1: "0".to_owned(),
+        }
+    }
+}
+
+impl Sums {
+    /// Adds the sums of other rows.
+    ///
+    /// # Errors
+    /// `Kind::Internal` for sums that no server has computed.
+    fn add(&mut self, other: &Self) -> Result<()> {
+        // 64-bit hashes: an i128 holds the sum of 2^63 of them
+        let number = |text: &str| {
+            text.parse::<i128>()
+                .map_err(|e| Error::internal(format!("`{text}` is no sum: {e}")))
+        };
+        self.rows += other.rows;
+        self.sum0 = (number(&self.sum0)? + number(&other.sum0)?).to_string();
+        self.sum1 = (number(&self.sum1)? + number(&other.sum1)?).to_string();
+        Ok(())
+    }
+}
+
 /// Both servers' sums of one stream.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StreamVerification {
@@ -183,6 +215,8 @@ struct Held {
     destination: Option<Server>,
     matched: Vec<Matched>,
     baselines: Vec<verify::Baseline>,
+    /// What upserts have merged, by stream; none where the target is summed up itself.
+    merged: Vec<Option<Sums>>,
     cancel: CancellationToken,
 }
 
@@ -271,7 +305,8 @@ impl FinishedRun {
         known: &KnownSums,
     ) -> Result<Vec<StreamVerification>> {
         let mut verifications = Vec::with_capacity(held.matched.len());
-        for (one, baseline) in held.matched.iter().zip(&held.baselines) {
+        let before = held.baselines.iter().zip(&held.merged);
+        for (one, (baseline, merged)) in held.matched.iter().zip(before) {
             let stream = one.source.to_string();
             let at_source = async {
                 match known.get(&stream) {
@@ -279,8 +314,13 @@ impl FinishedRun {
                     None => verify::source_sums(reader, one).await,
                 }
             };
-            let (source, destination) =
-                tokio::try_join!(at_source, verify::target_sums(session, one, baseline))?;
+            let at_destination = async {
+                match merged {
+                    Some(sums) => Ok(sums.clone()),
+                    None => verify::target_sums(session, one, baseline).await,
+                }
+            };
+            let (source, destination) = tokio::try_join!(at_source, at_destination)?;
             verifications.push(StreamVerification {
                 stream,
                 source,

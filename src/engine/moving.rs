@@ -12,24 +12,37 @@ use super::fail_point::{Point, reach};
 use super::hand::Hand;
 use super::plan::{Chunk, CopyFormat, StreamSpec};
 use super::source::{ChunkSource, Piece};
+use super::{Sums, staging};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::block::Block;
 use crate::postgres::catalog::Name;
 use crate::telemetry::histogram::record;
 
+/// What a worker has loaded.
+pub(super) struct Loaded {
+    /// Rows written to each target.
+    pub(super) rows: Vec<(Name, u64)>,
+    /// Sums of what was upserted, by stream, where the run is going to be verified.
+    pub(super) merged: Vec<(usize, Sums)>,
+}
+
 impl Hand {
-    /// Moves units until all of the run are loaded; returns the rows written to each target.
+    /// Moves units until all of the run are loaded, and merges what is upserted.
     pub(super) async fn load(
         &mut self,
         source: &mut dyn ChunkSource,
         dest: &mut dyn ChunkDestination,
-    ) -> Result<Vec<(Name, u64)>> {
+    ) -> Result<Loaded> {
         let shared = Arc::clone(&self.shared);
         let mut block = Block::new(shared.buffer_bytes);
         let mut rows: Vec<(Name, u64)> = Vec::new();
+        let (mut streams, mut place) = (self.own_streams(), 0);
         while let Some(unit) = shared.queue.take(self.number).await {
             for chunk in &unit.chunks {
-                let stream = &shared.plan.streams[chunk.stream];
+                let own = &mut streams[chunk.stream];
+                own.stage(dest.session(), place).await?;
+                place += 1;
+                let stream = &own.spec;
                 let doing = || describe(stream, chunk);
                 block.clear();
                 let written = self
@@ -42,11 +55,13 @@ impl Hand {
                         None => rows.push((target.clone(), written)),
                     }
                 }
+                own.add(written);
             }
             shared.queue.loaded(self.number, unit.id);
             reach(Point::ChunkMoved).await?;
         }
-        Ok(rows)
+        let merged = staging::merge_all(self, dest.session(), &streams).await?;
+        Ok(Loaded { rows, merged })
     }
 
     /// Moves one chunk: one COPY on each side. Rows on the wire must be what both sides counted.

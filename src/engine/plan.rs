@@ -4,6 +4,7 @@
 //! [`Plan`] that exists is disjoint and complete: every row of a stream lies in exactly one of its
 //! chunks.
 
+use super::upsert::Upsert;
 use crate::config::types::CommitChoice;
 use crate::error::{Error, Result};
 use crate::postgres::catalog::{Leaf, Name, Relation};
@@ -65,6 +66,8 @@ pub struct StreamSpec {
     pub fan_out: u32,
     /// Why that is one, where eligibility made it so.
     pub why_one_worker: Option<String>,
+    /// How its rows are upserted; none where they are added.
+    pub upsert: Option<Upsert>,
 }
 
 impl StreamSpec {

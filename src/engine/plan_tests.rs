@@ -78,6 +78,7 @@ fn units_come_largest_first_and_busy_workers_are_counted() {
         why_text: None,
         fan_out,
         why_one_worker: (fan_out == 1).then(|| "view".to_owned()),
+        upsert: None,
     };
     let plan = lay_out(vec![stream(10, 1), stream(4000, 2)], &[], 8, None);
     assert_eq!(plan.workers, 3);

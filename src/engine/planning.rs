@@ -7,8 +7,8 @@ use super::eligibility;
 use super::leader::Leader;
 use super::plan::{self, CommitForm, CommitInputs, Origin, Plan, StreamSpec};
 use super::targets::{self, Matched, Target};
-use super::{PlanSummary, StreamPlan};
-use crate::config::types::CommitChoice;
+use super::{PlanSummary, StreamPlan, verify};
+use crate::config::types::{CommitChoice, WriteMode};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::ineligible_by_document;
 
@@ -31,8 +31,14 @@ impl Attempt<'_> {
             (Some(destination), Some(leader)) => {
                 let session = &leader.decision;
                 let snapshot = source.snapshot.as_ref();
-                let matched =
-                    targets::match_targets(session, snapshot, &source.found, destination).await?;
+                let matched = targets::match_targets(
+                    session,
+                    snapshot,
+                    &source.found,
+                    destination,
+                    self.upsert_key(),
+                )
+                .await?;
                 let references = targets::references(session, &matched).await?;
                 (matched, references, Some(targets::room(session).await?))
             }
@@ -107,6 +113,12 @@ impl Attempt<'_> {
         })
     }
 
+    /// The columns by which an upsert knows a row that is there, where the document asks for one.
+    fn upsert_key(&self) -> Option<&[String]> {
+        let destination = &self.pipeline().destination;
+        (destination.write_mode == WriteMode::Upsert).then_some(&destination.primary_key)
+    }
+
     /// A retry after workers blocked each other has one worker, whatever the document asks for.
     fn commit_choice(&self) -> CommitChoice {
         if self.one_worker {
@@ -120,6 +132,10 @@ impl Attempt<'_> {
         let by_relation = match &one.origin {
             Origin::Relation(relation) => eligibility::ineligible_relation(relation),
             Origin::Generated => None,
+        };
+        let by_key = || match (&one.origin, self.upsert_key()) {
+            (Origin::Relation(source), Some(key)) => eligibility::unsure_key(source, key),
+            _ => None,
         };
         let by_target = || match (&one.origin, &one.target) {
             (Origin::Relation(source), Target::Existing(target)) => {
@@ -136,8 +152,11 @@ impl Attempt<'_> {
         let why = ineligible_by_document(self.pipeline(), &one.stream)
             .map(str::to_owned)
             .or(by_relation)
+            .or_else(by_key)
             .or_else(by_target)
             .or_else(by_references);
+        let verify = self.request.options.verify;
+        let sums = verify.then(|| verify::expressions(one, false));
         StreamSpec {
             source: one.source.clone(),
             target: one.target_name.clone(),
@@ -148,6 +167,7 @@ impl Attempt<'_> {
             why_text: one.fit.why_text.clone(),
             fan_out: self.resolved.fan_out(why.is_none()),
             why_one_worker: why,
+            upsert: one.upsert.clone().map(|upsert| upsert.summing(sums)),
         }
     }
 

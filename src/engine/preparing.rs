@@ -2,12 +2,12 @@
 
 use super::attempt::Attempt;
 use super::commit::Aside;
-use super::leader::{Leader, LedgerHead, ledger_sql};
+use super::leader::Leader;
 use super::plan::CommitForm;
 use super::planning::Planned;
 use super::report;
 use super::sequences::{self, Sequence};
-use super::state::{self, Details, RunState};
+use super::state::{self, Details, LedgerHead, RunState};
 use super::targets::Target;
 use super::worker::WriteTo;
 use crate::config::types::LoadMethod;
@@ -27,6 +27,7 @@ impl Attempt<'_> {
             pipeline: self.pipeline().pipeline.clone(),
             digest: report::digest(self.pipeline()),
             form: form.name(),
+            write_mode: self.pipeline().destination.write_mode,
         }
     }
 
@@ -35,7 +36,9 @@ impl Attempt<'_> {
         let mut prepared = Prepared::default();
         for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
             match (&one.target, &stream.load_into) {
-                (Target::Existing(relation), _) => leader.hold(&relation.name).await?,
+                (Target::Existing(relation), _) => {
+                    leader.hold(&relation.name, one.upsert.as_ref()).await?;
+                }
                 (Target::Missing(blueprint), Some(hidden))
                     if planned.form == CommitForm::BuiltAside =>
                 {
@@ -61,7 +64,7 @@ impl Attempt<'_> {
                 aside: &names,
                 ..Details::default()
             };
-            let row = ledger_sql(
+            let row = state::write_run(
                 &self.ledger_head(planned.form),
                 RunState::Building,
                 &details,
@@ -82,6 +85,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn write_to(
+        &self,
         planned: &Planned,
         method: LoadMethod,
         leader: &Leader,
@@ -119,6 +123,7 @@ impl Attempt<'_> {
             first,
             last,
             own_tables,
+            staging: self.run.staging(*form == CommitForm::TwoPhase),
             sequences: sequences.to_vec(),
         }
     }

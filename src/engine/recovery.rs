@@ -218,6 +218,18 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
             "run `{run}` died before its first commit; nothing of it is there"
         ));
     }
+    if row.upserts {
+        // what it overwrote cannot be brought back, and need not be: the next run writes it again
+        control
+            .execute(&state::delete_run(&row.run), "forgetting a run")
+            .await?;
+        return Ok(format!(
+            "run `{run}` died between its commits; the rows that {} of its {} workers had upserted are still there, \
+             and are upserted again when it is run again",
+            committed.len(),
+            row.workers.len()
+        ));
+    }
     undo(control, &row.run, &committed).await?;
     Ok(format!(
         "run `{run}` died between its commits; the rows of its {} committed workers were deleted again",

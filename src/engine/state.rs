@@ -8,6 +8,8 @@
 //! | committed | the run's deciding transaction | committed |
 
 use super::result::PipelineResult;
+use super::upsert::TEMPORARY;
+use crate::config::types::WriteMode;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::postgres::{Session, quote_literal};
@@ -74,10 +76,22 @@ impl RunId {
     /// The hidden name of this run's n-th new table.
     #[must_use]
     pub fn aside(&self, n: usize) -> Name {
+        Name::new(SCHEMA, format!("aside_{}_{n}", self.short()))
+    }
+
+    /// What the names of the workers' staging tables begin with: temporary ones, unless their
+    /// transactions are going to be prepared.
+    #[must_use]
+    pub fn staging(&self, prepared: bool) -> Name {
+        let schema = if prepared { SCHEMA } else { TEMPORARY };
+        Name::new(schema, format!("staging_{}", self.short()))
+    }
+
+    /// The id as a part of an identifier.
+    fn short(&self) -> String {
         use sha2::{Digest as _, Sha256};
         let digest = Sha256::digest(self.0.as_bytes());
-        let short = Hex(&digest[..6]);
-        Name::new(SCHEMA, format!("aside_{short}_{n}"))
+        Hex(&digest[..6]).to_string()
     }
 }
 
@@ -129,6 +143,8 @@ pub struct LedgerRow {
     pub state: String,
     /// The digest of the document it ran.
     pub digest: String,
+    /// Whether it upserts, so that its rows can be written again.
+    pub upserts: bool,
     /// Its workers (commit form ledger).
     pub workers: Vec<LedgerWorker>,
     /// Hidden tables, to be dropped when it died.
@@ -139,14 +155,7 @@ pub struct LedgerRow {
 
 /// The SQL that writes a run's row, or moves it to another state.
 #[must_use]
-pub fn write_run(
-    run: &RunId,
-    pipeline: &str,
-    digest: &str,
-    state: RunState,
-    form: &str,
-    details: &Details<'_>,
-) -> String {
+pub fn write_run(head: &LedgerHead, state: RunState, details: &Details<'_>) -> String {
     let json = |value: serde_json::Value| quote_literal(&value.to_string());
     let workers = json(serde_json::json!(details.workers));
     let aside: Vec<&str> = details
@@ -164,15 +173,32 @@ pub fn write_run(
         "NULL"
     };
     format!(
-        "INSERT INTO {SCHEMA}.runs (run, pipeline, digest, state, commit_form, workers, aside, result, decided_at) \
-         VALUES ({}, {}, {}, '{}', '{form}', {workers}, {aside}, {result}, {decided}) \
+        "INSERT INTO {SCHEMA}.runs (run, pipeline, digest, state, commit_form, write_mode, workers, aside, result, decided_at) \
+         VALUES ({}, {}, {}, '{}', '{}', '{}', {workers}, {aside}, {result}, {decided}) \
          ON CONFLICT (run) DO UPDATE SET state = excluded.state, commit_form = excluded.commit_form, \
            workers = excluded.workers, aside = excluded.aside, result = excluded.result, decided_at = excluded.decided_at",
-        quote_literal(run.as_str()),
-        quote_literal(pipeline),
-        quote_literal(digest),
+        quote_literal(head.run.as_str()),
+        quote_literal(&head.pipeline),
+        quote_literal(&head.digest),
         state.name(),
+        head.form,
+        head.write_mode.name(),
     )
+}
+
+/// The parts of a ledger row that stay the same.
+#[derive(Debug, Clone)]
+pub struct LedgerHead {
+    /// The run.
+    pub run: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The document's digest.
+    pub digest: String,
+    /// The commit form.
+    pub form: &'static str,
+    /// How rows are written.
+    pub write_mode: WriteMode,
 }
 
 /// The changing parts of a ledger row.
@@ -198,8 +224,10 @@ pub fn delete_run(run: &RunId) -> String {
 /// The ledger rows that match this condition.
 async fn select(session: &Session, condition: &str) -> Result<Vec<LedgerRow>> {
     let doing = "reading the run ledger";
+    // as JSON, for a ledger of an older version has fewer columns
     let sql = format!(
-        "SELECT run, state, digest, workers, aside, result FROM {SCHEMA}.runs WHERE {condition} ORDER BY started_at"
+        "SELECT run, state, digest, pg_catalog.to_jsonb(r) ->> 'write_mode' AS write_mode, workers, aside, result \
+           FROM {SCHEMA}.runs r WHERE {condition} ORDER BY started_at"
     );
     let rows = session.rows(&sql, doing).await?;
     rows.iter()
@@ -216,6 +244,7 @@ async fn select(session: &Session, condition: &str) -> Result<Vec<LedgerRow>> {
                 run: RunId::parse(text("run"))?,
                 state: text("state").to_owned(),
                 digest: text("digest").to_owned(),
+                upserts: text("write_mode") == WriteMode::Upsert.name(),
                 workers: serde_json::from_str(text("workers")).map_err(broken)?,
                 aside: aside
                     .into_iter()

@@ -10,6 +10,7 @@ use super::fit::{self, Fit};
 use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin};
 use super::snapshot::{Found, Snapshot};
+use super::upsert::{self, Upsert};
 use super::user_types;
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
 use crate::config::types::{Pipeline, PostgresDestination, Stream};
@@ -43,6 +44,8 @@ pub struct Matched {
     pub target: Target,
     /// The columns, and how they travel.
     pub fit: Fit,
+    /// How its rows are upserted, where they meet rows that are there.
+    pub upsert: Option<Upsert>,
 }
 
 /// The streams of a generating source, as relations that look as what it makes.
@@ -80,12 +83,18 @@ pub fn match_nowhere(found: &[Found]) -> Result<Vec<Matched>> {
         .map(|found| {
             let fit = fit::own_columns(&found.relation, found.stream.columns.as_deref())
                 .map_err(|problems| does_not_fit(&problems))?;
-            Ok(matched(found, None, Target::Nowhere, fit))
+            Ok(matched(found, None, Target::Nowhere, fit, None))
         })
         .collect()
 }
 
-fn matched(found: &Found, target_name: Option<Name>, target: Target, fit: Fit) -> Matched {
+fn matched(
+    found: &Found,
+    target_name: Option<Name>,
+    target: Target,
+    fit: Fit,
+    upsert: Option<Upsert>,
+) -> Matched {
     let generated = found.relation.kind == RelationKind::Other;
     Matched {
         stream: found.stream.clone(),
@@ -98,18 +107,20 @@ fn matched(found: &Found, target_name: Option<Name>, target: Target, fit: Fit) -
         target_name,
         target,
         fit,
+        upsert,
     }
 }
 
 /// Matches streams with their targets. All problems of all streams are reported at once.
 ///
 /// `session` is in a transaction with an empty `search_path`; `snapshot` is where the makings of
-/// missing tables are read.
+/// missing tables are read; `key` decides what an upsert updates, where it is one.
 pub async fn match_targets(
     session: &Session,
     snapshot: Option<&Snapshot>,
     found: &[Found],
     destination: &PostgresDestination,
+    key: Option<&[String]>,
 ) -> Result<Vec<Matched>> {
     let (mut all, mut problems) = (Vec::with_capacity(found.len()), Vec::new());
     for found in found {
@@ -164,8 +175,17 @@ pub async fn match_targets(
             }
             (outcome, _) => outcome,
         };
+        let outcome = outcome.and_then(|(mut target, fit)| {
+            let upsert = match key {
+                Some(key) => upsert::plan(source, &fit, &mut target, key)?,
+                None => None,
+            };
+            Ok((target, fit, upsert))
+        });
         match outcome {
-            Ok((target, fit)) => all.push(matched(found, Some(name), target, fit)),
+            Ok((target, fit, upsert)) => {
+                all.push(matched(found, Some(name), target, fit, upsert));
+            }
             Err(more) => problems.extend(more),
         }
     }

@@ -7,6 +7,7 @@
 use super::plan::CopyFormat;
 use super::settings;
 use super::targets::{Matched, Target};
+use super::upsert::Upsert;
 use super::{StreamVerification, Sums};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::Name;
@@ -16,7 +17,7 @@ use crate::postgres::{Session, quote_ident, quote_literal};
 pub type Baseline = Option<Sums>;
 
 /// The columns that were copied, in the target's order, each as the target has it.
-fn expressions(one: &Matched, at_source: bool) -> String {
+pub fn expressions(one: &Matched, at_source: bool) -> String {
     let cast = |name: &str| match &one.target {
         Target::Existing(relation) if at_source => relation
             .column(name)
@@ -46,7 +47,7 @@ fn expressions(one: &Matched, at_source: bool) -> String {
         .join(", ")
 }
 
-fn sums_sql(expressions: &str, from: &Name, less: &Baseline) -> String {
+fn sums_sql(expressions: &str, from: &str, less: &Baseline) -> String {
     let minus = |value: &str| format!(" - {}::pg_catalog.numeric", quote_literal(value));
     let (rows, sum0, sum1) = less.as_ref().map_or_else(Default::default, |less| {
         (
@@ -61,10 +62,9 @@ fn sums_sql(expressions: &str, from: &Name, less: &Baseline) -> String {
         )
     };
     format!(
-        "SELECT pg_catalog.count(*){rows}, {}, {} FROM (SELECT {expressions} FROM {}) r",
+        "SELECT pg_catalog.count(*){rows}, {}, {} FROM (SELECT {expressions} FROM {from}) r",
         sum(0, &sum0),
-        sum(1, &sum1),
-        from.sql()
+        sum(1, &sum1)
     )
 }
 
@@ -85,7 +85,7 @@ pub async fn source_sums(session: &Session, one: &Matched) -> Result<Sums> {
     session.execute(path, "setting search_path").await?;
     sums(
         session,
-        &sums_sql(&expressions(one, true), &one.source, &None),
+        &sums_sql(&expressions(one, true), &one.source.sql(), &None),
         &one.source,
     )
     .await
@@ -101,15 +101,31 @@ pub async fn target_sums(session: &Session, one: &Matched, before: &Baseline) ->
     })?;
     sums(
         session,
-        &sums_sql(&expressions(one, false), target, before),
+        &sums_sql(&expressions(one, false), &target.sql(), before),
         target,
     )
     .await
 }
 
-/// What is in the target now: nothing where it is missing or empty.
+/// The sums of what this worker has merged into the target of an upsert: of the target's rows, as
+/// they are now, whose keys are in the staging table. Those of all workers add up to the stream's.
+pub async fn merged_sums(
+    session: &Session,
+    upsert: &Upsert,
+    staging: &Name,
+) -> Result<Option<Sums>> {
+    let Some(expressions) = &upsert.sums else {
+        return Ok(None);
+    };
+    let sql = sums_sql(expressions, &upsert.arrived(staging), &None);
+    sums(session, &sql, staging).await.map(Some)
+}
+
+/// What is in the target now: nothing where it is missing or empty, nor where an upsert says
+/// itself what it has merged.
 pub async fn baseline(session: &Session, one: &Matched) -> Result<Baseline> {
-    let (Target::Existing(_), Some(target)) = (&one.target, &one.target_name) else {
+    let (Target::Existing(_), Some(target), None) = (&one.target, &one.target_name, &one.upsert)
+    else {
         return Ok(None);
     };
     let sql = format!("SELECT EXISTS (SELECT FROM {})", target.sql());
@@ -179,7 +195,11 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_taken_off() {
-        let sql = sums_sql("\"a\" AS \"a\"", &Name::new("s", "t"), &Some(sums(5, "12")));
+        let sql = sums_sql(
+            "\"a\" AS \"a\"",
+            &Name::new("s", "t").sql(),
+            &Some(sums(5, "12")),
+        );
         assert!(
             sql.starts_with("SELECT pg_catalog.count(*) - 5, (coalesce("),
             "{sql}"

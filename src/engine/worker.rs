@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use super::Sums;
 use super::backend;
 use super::hand::Hand;
 use super::plan::Plan;
@@ -63,6 +64,8 @@ pub enum WriteTo {
         /// Tables whose sequences the worker moves itself, with their copied columns: all of a
         /// single writer's, for nobody else sees what it made.
         own_tables: Vec<(Name, Vec<String>)>,
+        /// What the names of staging tables begin with, and where they are made.
+        staging: Name,
         /// Sequences of existing targets, whose columns' extremes the leader needs.
         sequences: Vec<Sequence>,
     },
@@ -125,6 +128,8 @@ pub struct Ready {
     pub backend: Option<backend::Identity>,
     /// Rows it wrote to each target.
     pub rows: Vec<(Name, u64)>,
+    /// Sums of what it upserted, by stream, where the run is going to be verified.
+    pub merged: Vec<(usize, Sums)>,
     /// For each of the run's sequences, the extreme value among the rows it can see.
     pub extremes: Vec<Option<String>>,
     /// What it measured.

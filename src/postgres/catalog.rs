@@ -199,6 +199,8 @@ pub struct Key {
     pub definition: String,
     /// Whether it is partial.
     pub partial: bool,
+    /// Whether it may be checked at the end of a transaction only: ON CONFLICT cannot use it.
+    pub deferrable: bool,
     /// Whether it is an exclusion constraint rather than a unique index.
     pub exclusion: bool,
     /// Whether two NULLs count as equal.
@@ -396,7 +398,7 @@ async fn leaves(session: &Session, oid: u32, doing: &str) -> Result<Vec<Leaf>> {
 async fn keys(session: &Session, oid: u32, doing: &str) -> Result<Vec<Key>> {
     // to_jsonb gives NULLs a name of their own before PostgreSQL 15, where the column does not exist
     let sql = format!(
-        "SELECT c.relname, i.indrelid <> {oid} AS of_partition, i.indisexclusion, i.indpred IS NOT NULL AS partial,
+        "SELECT c.relname, i.indrelid <> {oid} AS of_partition, i.indisexclusion, i.indpred IS NOT NULL AS partial, NOT i.indimmediate AS deferrable,
             coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_equal,
             CASE WHEN i.indexprs IS NULL THEN
               (SELECT pg_catalog.json_agg(a.attname ORDER BY k.n) FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
@@ -425,6 +427,7 @@ async fn keys(session: &Session, oid: u32, doing: &str) -> Result<Vec<Key>> {
                 columns,
                 definition: fields.text("definition"),
                 partial: fields.yes("partial"),
+                deferrable: fields.yes("deferrable"),
                 exclusion: fields.yes("indisexclusion"),
                 nulls_equal: fields.yes("nulls_equal"),
                 of_partition: fields.yes("of_partition"),

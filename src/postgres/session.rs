@@ -83,6 +83,21 @@ impl Session {
             .collect())
     }
 
+    /// Runs one statement and returns how many rows it says it has written.
+    pub async fn affected(&self, sql: &str, doing: &str) -> Result<u64> {
+        tracing::trace!("{}: {sql}", self.server);
+        let messages = self
+            .client()?
+            .simple_query(sql)
+            .await
+            .map_err(|e| sqlstate::from_client(e, doing))?;
+        let complete = messages.into_iter().find_map(|message| match message {
+            SimpleQueryMessage::CommandComplete(rows) => Some(rows),
+            _ => None,
+        });
+        complete.ok_or_else(|| Error::internal(format!("{doing}: no command tag came back")))
+    }
+
     /// Runs SQL that returns one row.
     pub async fn row(&self, sql: &str, doing: &str) -> Result<SimpleQueryRow> {
         self.rows(sql, doing)

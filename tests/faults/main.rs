@@ -25,4 +25,5 @@ mod running;
 mod runs;
 mod session;
 mod two_phase;
+mod upsert;
 mod verify;

@@ -21,6 +21,8 @@ pub(crate) struct Rehearsal {
     source_seen: String,
     dest_seen: String,
     pub(crate) streams: Vec<&'static str>,
+    /// What stands behind `write_mode:`; a key may follow in a line of its own.
+    pub(crate) write_mode: &'static str,
     pub(crate) commit: &'static str,
     pub(crate) parallelism: u32,
     pub(crate) max_retries: u32,
@@ -46,6 +48,7 @@ impl Rehearsal {
             source,
             dest,
             streams: vec!["t"],
+            write_mode: "append",
             commit: "auto",
             parallelism: 2,
             max_retries: 0,
@@ -76,6 +79,12 @@ impl Rehearsal {
 
     pub(crate) fn streams(mut self, streams: &[&'static str]) -> Self {
         self.streams = streams.to_vec();
+        self
+    }
+
+    /// Rows are upserted by `id`.
+    pub(crate) fn upsert(mut self) -> Self {
+        self.write_mode = "upsert\n  primary_key: [id]";
         self
     }
 
@@ -130,10 +139,11 @@ impl Rehearsal {
         let text = format!(
             "version: \"1.0\"\npipeline: rehearsal\n\
              source:\n  use: source-postgres\n  config: {{ url: \"{}\" }}\n  streams: [{streams}]\n\
-             destination:\n  use: dest-postgres\n  config: {{ url: \"{}\" }}\n  write_mode: append\n  commit: {}\n\
+             destination:\n  use: dest-postgres\n  config: {{ url: \"{}\" }}\n  write_mode: {}\n  commit: {}\n\
              resources: {{ parallelism: {}, max_retries: {}, chunk_bytes: {} }}\n",
             self.source_seen,
             self.dest_seen,
+            self.write_mode,
             self.commit,
             self.parallelism,
             self.max_retries,
@@ -195,6 +205,13 @@ impl Rehearsal {
         self.gate("alter", 4713, "event_trigger", trigger)
     }
 
+    /// From now on a worker that makes its staging table waits at a gate, which is closed.
+    fn gate_at_staging(&self) -> Gate {
+        let trigger = "CREATE EVENT TRIGGER gate_at_staging ON ddl_command_start WHEN TAG IN ('CREATE TABLE') \
+                       EXECUTE FUNCTION wait_at_staging()";
+        self.gate("staging", 4714, "event_trigger", trigger)
+    }
+
     fn gate(&self, name: &str, key: i32, returns: &str, trigger: &str) -> Gate {
         let value = if returns == "trigger" {
             "RETURN NEW;"
@@ -203,14 +220,20 @@ impl Rehearsal {
         };
         self.at_dest(&format!(
             "CREATE FUNCTION wait_at_{name}() RETURNS {returns} LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM pg_advisory_xact_lock_shared({key}); {value} END $$; {trigger}"
+             $$ BEGIN IF '{name}' <> 'staging' OR current_setting('application_name') LIKE 'rb-bench write%' THEN \
+             PERFORM pg_advisory_xact_lock_shared({key}); END IF; {value} END $$; {trigger}"
         ));
         Gate::close(&self.dest, key)
     }
 
     /// Starts a run of two workers of which each has rows, for either waits for the other.
     pub(crate) fn start_shared(&self, flags: &[&str]) -> Running {
-        let gate = self.gate_at_insert("NEW.id % 100 = 0");
+        // an upsert inserts only when all rows are shared out
+        let gate = if self.write_mode == "append" {
+            self.gate_at_insert("NEW.id % 100 = 0")
+        } else {
+            self.gate_at_staging()
+        };
         let running = self.start(flags);
         gate.until_waiting(2);
         gate.open();
@@ -277,9 +300,9 @@ impl Rehearsal {
             assert_eq!(prepared, "", "prepared transactions");
             let hidden = held.sql(
                 "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-                                   WHERE nspname = 'rb_bench' AND relname LIKE 'aside%'",
+                                   WHERE nspname = 'rb_bench' AND (relname LIKE 'aside%' OR relname LIKE 'staging%')",
             );
-            assert_eq!(hidden, "", "hidden tables");
+            assert_eq!(hidden, "", "hidden and staging tables");
             if held.sql("SELECT to_regclass('rb_bench.runs') IS NOT NULL") == "t" {
                 let open =
                     held.sql("SELECT run, state FROM rb_bench.runs WHERE state <> 'committed'");

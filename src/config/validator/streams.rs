@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{judge_columns, judge_identifier, word};
+use super::{judge_columns, judge_identifier};
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
 use crate::config::report::Checked;
 use crate::config::types::{
@@ -93,13 +93,13 @@ fn judge_modes(stream: &Stream, pipeline: &Pipeline, path: &str, report: &mut Ch
         SyncMode::Cdc => ("cdc", &[WriteMode::Upsert, WriteMode::Append]),
     };
     if !goes_with.contains(&written) {
-        let accepted: Vec<_> = goes_with.iter().map(|mode| word(*mode)).collect();
+        let accepted: Vec<_> = goes_with.iter().map(|mode| mode.name()).collect();
         report.refuse_unless(
             &sync,
             &[WRITE],
             format!(
                 "{mode} does not go with write_mode {}; accepted with {mode}: {}",
-                word(written),
+                written.name(),
                 accepted.join(", ")
             ),
         );
@@ -127,7 +127,7 @@ fn judge_modes(stream: &Stream, pipeline: &Pipeline, path: &str, report: &mut Ch
                 &[&sync, WRITE],
                 format!(
                     "a cursor lag without meaning for {mode} with {}; accepted: with incremental and upsert, which may read a row twice",
-                    word(written)
+                    written.name()
                 ),
             );
         }

@@ -240,7 +240,7 @@ fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
     );
     assert_only(
         with_modes("schema: a", "  write_mode: replace\n"),
-        "orders.yaml:10:15: destination.write_mode: not in this version of rb-bench (`replace`); accepted: append",
+        "orders.yaml:10:15: destination.write_mode: not in this version of rb-bench (`replace`); accepted: append, upsert",
     );
 }
 

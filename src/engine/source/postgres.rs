@@ -129,6 +129,7 @@ mod tests {
             why_text: None,
             fan_out: 1,
             why_one_worker: None,
+            upsert: None,
         };
         let chunk = Chunk {
             heap: Some(Name::new("p", "leaf")),

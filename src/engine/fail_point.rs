@@ -90,10 +90,6 @@ impl Point {
 
 /// Arrives at a point: whatever a test wants to happen there, happens.
 #[cfg(not(feature = "fail-points"))]
-#[expect(
-    clippy::unused_async,
-    reason = "where points exist, one may hold the run"
-)]
 pub(super) async fn reach(_point: Point) -> Result<()> {
     Ok(())
 }

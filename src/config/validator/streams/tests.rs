@@ -27,10 +27,13 @@ fn mode_pairs_other_than_the_listed_are_refused_naming_what_goes() {
             Some("cdc does not go with write_mode replace; accepted with cdc: upsert, append"),
         ),
     ] {
-        let found: Vec<_> = problems(with_modes(stream, &format!("{key} {mode}\n")))
-            .into_iter()
-            .filter(|problem| !problem.contains("not in this version"))
-            .collect();
+        let result = with_modes(stream, &format!("{key} {mode}\n"));
+        let mut found = if result.is_ok() {
+            Vec::new()
+        } else {
+            problems(result)
+        };
+        found.retain(|problem| !problem.contains("not in this version"));
         match pair_is_wrong {
             None => assert!(found.is_empty(), "{found:#?}"),
             Some(wrong) => assert_eq!(

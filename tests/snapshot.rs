@@ -245,7 +245,7 @@ fn chunks_are_disjoint_and_complete() {
 
 #[test]
 fn a_copy_beside_writers_is_the_source_at_its_snapshot() {
-    let runs = if std::env::var_os("RB_BENCH_LONG_TESTS").is_some() {
+    let runs = if std::env::var_os("RB_BENCH_TORTURE").is_some() {
         100
     } else {
         10

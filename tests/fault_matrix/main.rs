@@ -12,6 +12,7 @@ mod running;
 mod support;
 
 mod fault;
+mod instants;
 mod matrix;
 mod mode;
 mod stage;
@@ -36,7 +37,7 @@ const SAMPLE: usize = 60;
 /// Cells that run side by side, each on servers of its own.
 const LANES: usize = 2;
 /// The seed of the sample, unless `RB_BENCH_SEED` gives another.
-const SEED: u64 = 20_261_123;
+pub(crate) const SEED: u64 = 20_261_123;
 
 #[test]
 fn whatever_fails_at_whichever_point_the_same_command_again_completes_it() {

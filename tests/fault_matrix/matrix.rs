@@ -1,5 +1,6 @@
 //! One cell of the matrix: a run brought to a point, struck, repeated, and looked at.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ pub(crate) struct Theatre {
     dest: Side,
     files: tempfile::TempDir,
     played: u32,
+    /// How long a whole run of each mode takes.
+    durations: BTreeMap<&'static str, Duration>,
 }
 
 impl Theatre {
@@ -56,6 +59,7 @@ impl Theatre {
             dest: Side::start(),
             files: tempfile::tempdir().expect("a directory for documents"),
             played: 0,
+            durations: BTreeMap::new(),
         }
     }
 
@@ -68,8 +72,10 @@ impl Theatre {
             .iter()
             .map(|point| format!("{}=note:{}", point.name(), notes.display()))
             .collect();
+        let begun = Instant::now();
         let outcome = scene.start(&all.join(";")).finish();
         assert!(outcome.status.success(), "{}: {outcome:#?}", mode.name);
+        self.durations.insert(mode.name, begun.elapsed());
         self.clear(&scene);
         Point::ALL
             .into_iter()
@@ -88,22 +94,39 @@ impl Theatre {
         if struck.status.code() == Some(101) {
             return Err(format!("it panicked: {}", struck.stderr));
         }
-        let word = if struck.status.success() {
+        self.repeat(&scene)
+            .map_err(|why| format!("{why}\nfirst: {}", struck.stderr))?;
+        self.clear(&scene);
+        Ok(if struck.status.success() {
             "done at once"
         } else {
             "done by the next"
-        };
+        })
+    }
+
+    /// Kills a run of this mode when this share of the time that a whole one takes is over.
+    pub(crate) fn kill(&mut self, mode: &'static Mode, share: f64) -> Result<(), String> {
+        let whole = *self
+            .durations
+            .get(mode.name)
+            .expect("it has been looked at");
+        let scene = self.set(mode);
+        let running = scene.start("");
+        std::thread::sleep(whole.mul_f64(share));
+        running.kill();
+        self.repeat(&scene)?;
+        self.clear(&scene);
+        Ok(())
+    }
+
+    /// The same command again completes what was begun, and leaves nothing.
+    fn repeat(&self, scene: &Scene) -> Result<(), String> {
         let again = scene.start("").finish();
         if !again.status.success() {
-            return Err(format!(
-                "the next run failed: {}\nafter: {}",
-                again.stderr, struck.stderr
-            ));
+            return Err(format!("the next run failed: {}", again.stderr));
         }
-        self.look(&scene)
-            .map_err(|why| format!("{why}\nfirst: {}\nnext: {}", struck.stderr, again.stderr))?;
-        self.clear(&scene);
-        Ok(word)
+        self.look(scene)
+            .map_err(|why| format!("{why}\nnext: {}", again.stderr))
     }
 
     fn strike(&mut self, scene: &Scene, cell: Cell) -> Result<Outcome, String> {
@@ -132,8 +155,9 @@ impl Theatre {
         for side in [&self.source, &self.dest] {
             side.create(&database);
         }
-        support::sql(&self.source.url(&database), &mode.source_begins());
-        support::sql(&self.dest.url(&database), &mode.dest_begins());
+        let (source, dest) = (self.source.url(&database), self.dest.url(&database));
+        support::sql(&source, &mode.source_begins());
+        support::sql(&dest, &mode.dest_begins());
         let files = self.files.path().join(&database);
         fs::create_dir_all(&files).expect("a directory for the cell");
         let document = mode.document(
@@ -142,12 +166,18 @@ impl Theatre {
         );
         let path = files.join("pipeline.json");
         fs::write(&path, document.to_string()).expect("the document can be written");
-        Scene {
+        let scene = Scene {
             mode,
             database,
             files,
             document: path,
+        };
+        for command in mode.commands_before() {
+            let outcome = scene.command(command).finish();
+            assert!(outcome.status.success(), "{}: {outcome:#?}", mode.name);
         }
+        support::sql(&source, &mode.source_changes());
+        scene
     }
 
     fn clear(&self, scene: &Scene) {
@@ -230,6 +260,13 @@ impl Scene {
             command.env("RB_BENCH_FAIL_POINTS", points);
         }
         Running::start(command, &self.files.join("run"))
+    }
+
+    /// Starts another command on the document.
+    fn command(&self, words: &[&str]) -> Running {
+        let mut command = support::command(Path::new(support::BINARY));
+        command.args(words).arg(&self.document);
+        Running::start(command, &self.files.join("before"))
     }
 }
 

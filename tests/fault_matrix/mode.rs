@@ -80,6 +80,39 @@ impl Mode {
         }
     }
 
+    /// What rb-bench does with the document before the run under test.
+    pub(crate) fn commands_before(self) -> &'static [&'static [&'static str]] {
+        match self.sync {
+            "cdc" => &[&["cdc", "setup"], &["run"]],
+            "incremental" => &[&["run"]],
+            _ => &[],
+        }
+    }
+
+    /// SQL for the source between those and the run under test.
+    pub(crate) fn source_changes(self) -> String {
+        match self.sync {
+            "cdc" => format!(
+                "BEGIN; INSERT INTO t SELECT {ROW} FROM generate_series({ROWS} + 1, {ROWS} + 500) i; \
+                 UPDATE t SET note = 'changed', changed = changed + 10000 WHERE id % 5 = 0; COMMIT; \
+                 DELETE FROM t WHERE id % 11 = 0; UPDATE t SET id = -id WHERE id % 13 = 0"
+            ),
+            // an upsert sees changed rows too, an append only new ones
+            "incremental" => {
+                let new = format!(
+                    "INSERT INTO t SELECT {ROW} FROM generate_series({ROWS} + 1, {ROWS} + 500) i"
+                );
+                match self.write {
+                    "upsert" => format!(
+                        "{new}; UPDATE t SET note = 'changed', changed = changed + 10000 WHERE id % 5 = 0"
+                    ),
+                    _ => new,
+                }
+            }
+            _ => String::new(),
+        }
+    }
+
     /// The document, between these two databases.
     pub(crate) fn document(&self, source: &str, dest: &str) -> Value {
         json!({

@@ -67,31 +67,3 @@ fn what_a_killed_run_had_its_servers_do_ends_within_seconds() {
     // the check is made every two seconds; the query itself would take 200
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
-
-#[test]
-fn a_run_killed_at_any_instant_is_completed_by_the_same_command_again() {
-    let rounds = match std::env::var("RB_BENCH_LONG_TESTS") {
-        Ok(_) => 400,
-        Err(_) => 20,
-    };
-    let forms = ["single_writer", "two_phase", "ledger", "new"];
-    let mut rehearsal = Rehearsal::with_table("random", 4000).max_retries(5);
-    for round in 0..rounds {
-        let form = forms[round % forms.len()];
-        rehearsal.commit = if form == "new" { "auto" } else { form };
-        rehearsal.at_dest("DROP TABLE IF EXISTS t");
-        if form != "new" {
-            rehearsal.at_dest("CREATE TABLE t (id int PRIMARY KEY, note text NOT NULL)");
-        }
-        let run = format!("r{round}");
-        // the instants of a kill: each form from its start to a little past its end
-        let step = (round / forms.len()) as f64 / (rounds / forms.len()) as f64;
-        let running = rehearsal.start(&["--run-id", &run]);
-        std::thread::sleep(Duration::from_secs_f64(
-            0.02 + (step + rand::random::<f64>() * 0.2) * 0.5,
-        ));
-        running.kill();
-        rehearsal.run(&["--run-id", &run]).assert_ok();
-        rehearsal.assert_complete();
-    }
-}

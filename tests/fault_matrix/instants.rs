@@ -1,0 +1,35 @@
+//! rb-bench killed at random instants, in every mode: the same command again completes the run.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::SEED;
+use crate::matrix::Theatre;
+use crate::mode::MODES;
+
+/// Kills of each mode, in the sample and in the whole.
+const KILLS: (u32, u32) = (4, 200);
+
+#[test]
+fn a_run_killed_at_any_instant_is_completed_by_the_same_command_again() {
+    let kills = match std::env::var_os("RB_BENCH_TORTURE") {
+        Some(_) => KILLS.1,
+        None => KILLS.0,
+    };
+    let mut rng = StdRng::seed_from_u64(SEED);
+    let mut theatre = Theatre::open();
+    for mode in MODES {
+        theatre.points_of(mode);
+        for kill in 0..kills {
+            // from its start to a little past its end, evenly, so that no part is left out
+            let share = (f64::from(kill) + rng.random::<f64>()) / f64::from(kills) * 1.1;
+            if let Err(why) = theatre.kill(mode, share) {
+                panic!("{}, killed after {share:.3} of its time: {why}", mode.name);
+            }
+        }
+        println!(
+            "{}: killed at {kills} instants, each completed by the same command again",
+            mode.name
+        );
+    }
+}

@@ -100,6 +100,7 @@ fn generated(c: &mut Criterion) {
         fan_out: 1,
         why_one_worker: None,
         upsert: None,
+        frozen: false,
     };
     let mut group = c.benchmark_group("generate");
     for (name, row_bytes) in ROWS {

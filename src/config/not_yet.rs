@@ -4,7 +4,7 @@
 //! validator allows everything it names.
 
 use super::report::Checked;
-use super::types::{Pipeline, SyncMode, WriteMode};
+use super::types::{Pipeline, SyncMode};
 
 /// Refuses what a later version brings; the rest of the validator judges it as if it were here.
 pub(super) fn judge(pipeline: &Pipeline, report: &mut Checked<'_>) {
@@ -17,13 +17,6 @@ pub(super) fn judge(pipeline: &Pipeline, report: &mut Checked<'_>) {
                 format!("not in this version of rb-bench ({shown}); accepted: full_refresh"),
             );
         }
-    }
-    if pipeline.destination.write_mode == WriteMode::Replace {
-        let shown = report.shown("destination.write_mode", "");
-        report.refuse(
-            "destination.write_mode",
-            format!("not in this version of rb-bench ({shown}); accepted: append, upsert"),
-        );
     }
     if let Some(first) = (0..pipeline.transforms.len()).next() {
         report.refuse(

@@ -316,6 +316,8 @@ impl Attempt<'_> {
                     head: self.ledger_head(planned.form),
                     keep_result: self.request.options.run_id.is_some(),
                     aside: &prepared.aside,
+                    replacements: &prepared.replacements,
+                    took: self.started.elapsed(),
                     sequences: &prepared.sequences,
                     result: &self.result(crew),
                     telemetry: &self.request.telemetry,

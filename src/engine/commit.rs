@@ -3,7 +3,7 @@
 //! | form | the decision is | before it, a failure | after it, a failure |
 //! | --- | --- | --- | --- |
 //! | single_writer | the worker's COMMIT | undoes the transaction | - |
-//! | built_aside | the leader's COMMIT, which moves the hidden tables | drops them | - |
+//! | built_aside | the leader's COMMIT, which puts the hidden tables in place | drops them | - |
 //! | two_phase | the leader's COMMIT, which writes the ledger row | rolls back what is prepared | the next run commits what is prepared |
 //! | ledger | the last worker's COMMIT | undoes or finishes what is committed | - |
 //!
@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,7 @@ use super::crew::Crew;
 use super::fail_point::{Point, reach};
 use super::leader::Leader;
 use super::plan::CommitForm;
+use super::replace::{self, Replacement};
 use super::result::PipelineResult;
 use super::sequences::Sequence;
 use super::state::{self, Details, LedgerHead, LedgerWorker, RunState};
@@ -54,6 +56,10 @@ pub struct Commit<'a> {
     pub keep_result: bool,
     /// Tables that are built aside.
     pub aside: &'a [Aside],
+    /// Targets that are replaced.
+    pub replacements: &'a [Replacement],
+    /// How long the run took until now.
+    pub took: Duration,
     /// Sequences of existing targets.
     pub sequences: &'a [Sequence],
     /// The result as far as it is known.
@@ -161,7 +167,8 @@ impl Commit<'_> {
         self.decide().await
     }
 
-    /// Keys, indexes and sequences of hidden tables, and their move, in the deciding transaction.
+    /// Keys, indexes and sequences of hidden tables, their move, and the exchange of those that
+    /// replace others, in the deciding transaction.
     async fn finish_aside(&self) -> Result<()> {
         let decision = &self.leader.decision;
         for aside in self.aside {
@@ -188,7 +195,10 @@ impl Commit<'_> {
                     .await?;
             }
         }
-        Ok(())
+        for one in self.replacements {
+            replace::build(decision, one).await?;
+        }
+        replace::exchange(self.leader, self.replacements, self.took, self.telemetry).await
     }
 
     /// Writes the ledger row and commits the deciding transaction.

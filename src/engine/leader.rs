@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use super::commit::Aside;
 use super::state::{self, LedgerRow, RunId};
 use super::upsert::Upsert;
 use super::{backend, settings};
@@ -138,14 +137,14 @@ impl Leader {
         })
     }
 
-    /// Makes the hidden tables of new targets, and the ledger row that says whose they are.
-    pub async fn make_aside(&self, run: &RunId, tables: &[Aside], row: &str) -> Result<()> {
-        let mut sql = vec!["BEGIN".to_owned(), row.to_owned()];
-        sql.extend(
-            tables
-                .iter()
-                .flat_map(|aside| aside.blueprint.create(&aside.hidden)),
+    /// Makes hidden tables by these statements, and the ledger row that says whose they are.
+    pub async fn make_aside(&self, run: &RunId, statements: Vec<String>, row: &str) -> Result<()> {
+        let begin = format!(
+            "BEGIN; SET LOCAL lock_timeout = '{}'; SET LOCAL search_path = ''",
+            settings::LOCK_TIMEOUT
         );
+        let mut sql = vec![begin, row.to_owned()];
+        sql.extend(statements);
         sql.push("COMMIT".to_owned());
         let outcome = self
             .control

@@ -24,6 +24,7 @@ mod planning;
 mod preparing;
 mod queue;
 mod recovery;
+mod replace;
 mod report;
 pub mod result;
 mod retry;

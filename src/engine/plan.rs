@@ -68,6 +68,9 @@ pub struct StreamSpec {
     pub why_one_worker: Option<String>,
     /// How its rows are upserted; none where they are added.
     pub upsert: Option<Upsert>,
+    /// Whether it loads into a table that it has for itself, in one statement: its rows are written
+    /// frozen, so that transactions older than the run see them as well.
+    pub frozen: bool,
 }
 
 impl StreamSpec {
@@ -136,7 +139,8 @@ impl Unit {
 pub enum CommitForm {
     /// One worker, one COMMIT.
     SingleWriter,
-    /// Every target was missing: loaded under hidden names, moved into place by one transaction.
+    /// Every target is missing or replaced: loaded under hidden names, put in place by one
+    /// transaction.
     BuiltAside,
     /// Prepared transactions, decided by the leader's COMMIT.
     TwoPhase,
@@ -171,6 +175,8 @@ pub struct CommitInputs {
     pub existing: usize,
     /// Targets that are missing.
     pub missing: usize,
+    /// Targets that are replaced.
+    pub replaced: usize,
     /// Prepared transactions the destination still has room for.
     pub prepared_slots: u32,
 }
@@ -182,8 +188,14 @@ pub fn choose_commit(inputs: CommitInputs) -> std::result::Result<(CommitForm, S
         workers,
         existing,
         missing,
+        replaced,
         prepared_slots,
     } = inputs;
+    if replaced > 0 {
+        let why =
+            "the targets are replaced: loaded under hidden names, exchanged by one transaction";
+        return Ok((CommitForm::BuiltAside, why.to_owned()));
+    }
     let single = |why: &str| Ok((CommitForm::SingleWriter, why.to_owned()));
     if choice == CommitChoice::SingleWriter {
         return single("asked for: one worker, one COMMIT");

@@ -35,7 +35,26 @@ fn inputs(workers: u32, existing: usize, missing: usize, prepared_slots: u32) ->
         workers,
         existing,
         missing,
+        replaced: 0,
         prepared_slots,
+    }
+}
+
+#[test]
+fn what_is_replaced_is_built_aside_whatever_is_asked_for() {
+    for choice in [
+        CommitChoice::Auto,
+        CommitChoice::SingleWriter,
+        CommitChoice::Ledger,
+    ] {
+        for workers in [1, 4] {
+            let replaced = CommitInputs {
+                choice,
+                replaced: 2,
+                ..inputs(workers, 0, 1, 64)
+            };
+            assert_eq!(choose_commit(replaced).unwrap().0, CommitForm::BuiltAside);
+        }
     }
 }
 
@@ -79,6 +98,7 @@ fn units_come_largest_first_and_busy_workers_are_counted() {
         fan_out,
         why_one_worker: (fan_out == 1).then(|| "view".to_owned()),
         upsert: None,
+        frozen: false,
     };
     let plan = lay_out(vec![stream(10, 1), stream(4000, 2)], &[], 8, None);
     assert_eq!(plan.workers, 3);

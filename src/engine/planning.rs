@@ -35,6 +35,7 @@ impl Attempt<'_> {
                     session,
                     snapshot,
                     &source.found,
+                    self.pipeline(),
                     destination,
                     self.upsert_key(),
                 )
@@ -76,12 +77,18 @@ impl Attempt<'_> {
                     .iter()
                     .filter(|one| matches!(one.target, Target::Missing(_)))
                     .count(),
+                replaced: matched
+                    .iter()
+                    .filter(|one| matches!(one.target, Target::Replaced(_)))
+                    .count(),
                 prepared_slots: room.prepared.clamp(0, i64::from(u32::MAX)) as u32,
             })
             .map_err(refused)?,
             _ => (CommitForm::None, "nothing is written".to_owned()),
         };
-        if form == CommitForm::SingleWriter && plan.workers > 1 {
+        let alone =
+            form == CommitForm::SingleWriter || self.commit_choice() == CommitChoice::SingleWriter;
+        if alone && plan.workers > 1 {
             plan = plan::lay_out(streams, &groups, 1, chunk_bytes);
         }
         if let Some(room) = room.filter(|_| self.writes()) {
@@ -96,7 +103,7 @@ impl Attempt<'_> {
         }
         for (i, stream) in plan.streams.iter_mut().enumerate() {
             let aside =
-                form == CommitForm::BuiltAside && matches!(matched[i].target, Target::Missing(_));
+                form == CommitForm::BuiltAside && !matches!(matched[i].target, Target::Existing(_));
             stream.load_into = if aside {
                 Some(self.run.aside(i))
             } else {
@@ -168,6 +175,7 @@ impl Attempt<'_> {
             fan_out: self.resolved.fan_out(why.is_none()),
             why_one_worker: why,
             upsert: one.upsert.clone().map(|upsert| upsert.summing(sums)),
+            frozen: matches!(one.target, Target::Replaced(_)),
         }
     }
 
@@ -180,8 +188,13 @@ impl Attempt<'_> {
     ) -> PlanSummary {
         let mut notes: Vec<String> = matched.iter().filter_map(targets::text_note).collect();
         for one in matched {
-            if let Target::Missing(blueprint) = &one.target {
-                notes.extend(blueprint.notes.iter().cloned());
+            match &one.target {
+                Target::Missing(blueprint) => notes.extend(blueprint.notes.iter().cloned()),
+                Target::Replaced(relation) => notes.push(format!(
+                    "{}: the rows that are there give way to the run's; no trigger fires for either",
+                    relation.name
+                )),
+                _ => {}
             }
         }
         match form {

@@ -5,6 +5,7 @@ use super::commit::Aside;
 use super::leader::Leader;
 use super::plan::CommitForm;
 use super::planning::Planned;
+use super::replace::{self, Replacement};
 use super::report;
 use super::sequences::{self, Sequence};
 use super::state::{self, Details, LedgerHead, RunState};
@@ -17,6 +18,7 @@ use crate::error::Result;
 #[derive(Default)]
 pub(super) struct Prepared {
     pub(super) aside: Vec<Aside>,
+    pub(super) replacements: Vec<Replacement>,
     pub(super) sequences: Vec<Sequence>,
 }
 
@@ -33,7 +35,7 @@ impl Attempt<'_> {
 
     /// Locks existing targets, makes hidden ones, and finds the sequences to move.
     pub(super) async fn prepare(&self, leader: &Leader, planned: &Planned) -> Result<Prepared> {
-        let mut prepared = Prepared::default();
+        let (mut prepared, mut replaced) = (Prepared::default(), Vec::new());
         for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
             match (&one.target, &stream.load_into) {
                 (Target::Existing(relation), _) => {
@@ -48,18 +50,24 @@ impl Attempt<'_> {
                         columns: stream.columns.clone(),
                     });
                 }
+                (Target::Replaced(relation), Some(hidden)) => {
+                    replaced.push((&**relation, hidden, stream.columns.as_slice()));
+                }
                 _ => {}
             }
         }
+        prepared.replacements = replace::read(leader, &replaced).await?;
         if planned.form != CommitForm::SingleWriter || self.request.options.run_id.is_some() {
             state::ensure(&leader.control).await?;
         }
-        if !prepared.aside.is_empty() {
-            let names: Vec<_> = prepared
-                .aside
-                .iter()
-                .map(|aside| aside.hidden.clone())
-                .collect();
+        if planned.form == CommitForm::BuiltAside {
+            let new = prepared.aside.iter().map(|aside| &aside.hidden);
+            let replacing = prepared.replacements.iter().map(|one| &one.hidden);
+            let names: Vec<_> = new.chain(replacing).cloned().collect();
+            let mut statements = replace::make(&prepared.replacements);
+            for aside in &prepared.aside {
+                statements.extend(aside.blueprint.create(&aside.hidden));
+            }
             let details = Details {
                 aside: &names,
                 ..Details::default()
@@ -69,7 +77,7 @@ impl Attempt<'_> {
                 RunState::Building,
                 &details,
             );
-            leader.make_aside(self.run, &prepared.aside, &row).await?;
+            leader.make_aside(self.run, statements, &row).await?;
         }
         for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
             if let Target::Existing(relation) = &one.target {

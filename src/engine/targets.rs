@@ -11,9 +11,9 @@ use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin};
 use super::snapshot::{Found, Snapshot};
 use super::upsert::{self, Upsert};
-use super::user_types;
+use super::{replace, user_types};
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
-use crate::config::types::{Pipeline, PostgresDestination, Stream};
+use crate::config::types::{Pipeline, PostgresDestination, Stream, WriteMode};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Column, Leaf, Name, Relation, RelationKind};
 use crate::postgres::{Session, listing, quote_ident, quote_literal};
@@ -23,10 +23,23 @@ use crate::postgres::{Session, listing, quote_ident, quote_literal};
 pub enum Target {
     /// A table that is there.
     Existing(Box<Relation>),
+    /// A table that is there and gives way to a new one (write mode replace).
+    Replaced(Box<Relation>),
     /// A table to be made.
     Missing(Box<Blueprint>),
     /// Nothing: dest-null.
     Nowhere,
+}
+
+impl Target {
+    /// The table that is there, whatever becomes of it.
+    #[must_use]
+    pub fn table(&self) -> Option<&Relation> {
+        match self {
+            Self::Existing(relation) | Self::Replaced(relation) => Some(relation),
+            Self::Missing(_) | Self::Nowhere => None,
+        }
+    }
 }
 
 /// A stream as found in the source, matched with its target.
@@ -119,9 +132,14 @@ pub async fn match_targets(
     session: &Session,
     snapshot: Option<&Snapshot>,
     found: &[Found],
+    pipeline: &Pipeline,
     destination: &PostgresDestination,
     key: Option<&[String]>,
 ) -> Result<Vec<Matched>> {
+    let in_place = |table: Relation| match pipeline.destination.write_mode {
+        WriteMode::Replace => Target::Replaced(Box::new(table)),
+        WriteMode::Append | WriteMode::Upsert => Target::Existing(Box::new(table)),
+    };
     let (mut all, mut problems) = (Vec::with_capacity(found.len()), Vec::new());
     for found in found {
         let name = target_name(found, destination)?;
@@ -133,8 +151,7 @@ pub async fn match_targets(
         {
             Some(target) => match target.kind {
                 RelationKind::Table | RelationKind::Partitioned => {
-                    fit::fit(source, chosen, &target)
-                        .map(|fit| (Target::Existing(Box::new(target)), fit))
+                    fit::fit(source, chosen, &target).map(|fit| (in_place(target), fit))
                 }
                 other => Err(vec![format!(
                     "{name} is a {}, which cannot be appended to",
@@ -150,12 +167,11 @@ pub async fn match_targets(
         };
         let outcome = match (outcome, snapshot) {
             (Ok((target, fit)), Some(snapshot)) if source.kind != RelationKind::Other => {
-                let same_type = |name: &&String| match &target {
-                    Target::Existing(target) => {
+                let same_type = |name: &&String| {
+                    target.table().is_none_or(|target| {
                         source.column(name).map(|c| &c.base_type)
                             == target.column(name).map(|c| &c.base_type)
-                    }
-                    _ => true,
+                    })
                 };
                 let columns: Vec<String> = source
                     .columns
@@ -201,6 +217,12 @@ pub async fn match_targets(
         }
     }
     problems.extend(seen_twice(session, &all).await?);
+    let replaced: Vec<u32> = all
+        .iter()
+        .filter(|one| matches!(one.target, Target::Replaced(_)))
+        .filter_map(|one| one.target.table().map(|table| table.oid))
+        .collect();
+    problems.extend(replace::problems(session, &replaced).await?);
     if problems.is_empty() {
         name_anew(session, &mut all).await?;
         Ok(all)
@@ -327,7 +349,7 @@ async fn name_anew(session: &Session, matched: &mut [Matched]) -> Result<()> {
 async fn seen_twice(session: &Session, matched: &[Matched]) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for one in matched {
-        let Target::Existing(target) = &one.target else {
+        let Some(target) = one.target.table() else {
             continue;
         };
         let heirs = listing::heirs(session, std::slice::from_ref(&target.name)).await?;

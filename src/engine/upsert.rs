@@ -90,7 +90,7 @@ pub fn plan(
                 sums: None,
             });
         }
-        Target::Nowhere => {}
+        Target::Replaced(_) | Target::Nowhere => {}
     }
     if problems.is_empty() {
         Ok(upsert)

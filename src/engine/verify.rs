@@ -18,20 +18,20 @@ pub type Baseline = Option<Sums>;
 
 /// The columns that were copied, in the target's order, each as the target has it.
 pub fn expressions(one: &Matched, at_source: bool) -> String {
-    let cast = |name: &str| match &one.target {
-        Target::Existing(relation) if at_source => relation
+    let cast = |name: &str| match one.target.table() {
+        Some(relation) if at_source => relation
             .column(name)
             .map_or_else(String::new, |column| format!("::{}", column.type_name)),
         _ => String::new(),
     };
-    let in_order: Vec<&String> = match &one.target {
-        Target::Existing(relation) => relation
+    let in_order: Vec<&String> = match one.target.table() {
+        Some(relation) => relation
             .columns
             .iter()
             .map(|c| &c.name)
             .filter(|name| one.fit.columns.contains(name))
             .collect(),
-        _ => one.fit.columns.iter().collect(),
+        None => one.fit.columns.iter().collect(),
     };
     in_order
         .into_iter()

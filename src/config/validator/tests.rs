@@ -238,10 +238,6 @@ fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
         with_modes("sync_mode: cdc", ""),
         "orders.yaml:6:40: source.streams.0.sync_mode: not in this version of rb-bench (`cdc`); accepted: full_refresh",
     );
-    assert_only(
-        with_modes("schema: a", "  write_mode: replace\n"),
-        "orders.yaml:10:15: destination.write_mode: not in this version of rb-bench (`replace`); accepted: append, upsert",
-    );
 }
 
 #[test]

@@ -43,9 +43,10 @@ pub fn copy_in_sql(stream: &StreamSpec) -> Result<String> {
         format!(" ({})", columns.join(", "))
     };
     Ok(format!(
-        "COPY {}{columns} FROM STDIN (FORMAT {})",
+        "COPY {}{columns} FROM STDIN (FORMAT {}{})",
         stream.loads_into()?.sql(),
-        stream.format.name()
+        stream.format.name(),
+        if stream.frozen { ", FREEZE" } else { "" }
     ))
 }
 
@@ -53,6 +54,13 @@ impl ChunkDestination for CopyDestination {
     fn open<'a>(&'a mut self, stream: &'a StreamSpec) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.waited = Duration::ZERO;
+            if stream.frozen {
+                // FREEZE wants a table that this transaction made or emptied
+                let empty = format!("TRUNCATE {}", stream.loads_into()?.sql());
+                self.session
+                    .execute(&empty, "making room for frozen rows")
+                    .await?;
+            }
             self.copy = Some(CopyIn::start(&self.session, &copy_in_sql(stream)?).await?);
             Ok(())
         })

@@ -130,6 +130,7 @@ mod tests {
             fan_out: 1,
             why_one_worker: None,
             upsert: None,
+            frozen: false,
         };
         let chunk = Chunk {
             heap: Some(Name::new("p", "leaf")),

@@ -33,7 +33,7 @@ use matrix::{Cell, Theatre};
 use mode::{MODES, Mode};
 
 /// Cells of the sample.
-const SAMPLE: usize = 60;
+const SAMPLE: usize = 48;
 /// Cells that run side by side, each on servers of its own.
 const LANES: usize = 2;
 /// The seed of the sample, unless `RB_BENCH_SEED` gives another.

@@ -57,8 +57,31 @@ pub(crate) const MODES: &[Mode] = &[
         run_id: true,
         ..PLAIN
     },
+    Mode {
+        name: "full_refresh upsert, single_writer",
+        write: "upsert",
+        commit: "single_writer",
+        target_has: OLD_ROWS,
+        ..PLAIN
+    },
+    Mode {
+        name: "full_refresh upsert, two_phase",
+        write: "upsert",
+        commit: "two_phase",
+        target_has: OLD_ROWS,
+        ..PLAIN
+    },
+    Mode {
+        name: "full_refresh upsert, ledger",
+        write: "upsert",
+        commit: "ledger",
+        target_has: OLD_ROWS,
+        ..PLAIN
+    },
 ];
 
+/// Rows of the target that are in the source too, and other there.
+const OLD_ROWS: &str = "INSERT INTO t SELECT i, 'old', NULL, 0 FROM generate_series(1, 1500) i";
 const ROWS: u32 = 3000;
 const TABLE: &str =
     "CREATE TABLE t (id int PRIMARY KEY, note text NOT NULL, amount numeric, changed int NOT NULL)";
@@ -115,6 +138,11 @@ impl Mode {
 
     /// The document, between these two databases.
     pub(crate) fn document(&self, source: &str, dest: &str) -> Value {
+        let key = if self.write == "upsert" {
+            json!(["id"])
+        } else {
+            json!([])
+        };
         json!({
             "version": "1.0",
             "pipeline": "matrix",
@@ -127,6 +155,7 @@ impl Mode {
                 "use": "dest-postgres",
                 "config": { "url": dest },
                 "write_mode": self.write,
+                "primary_key": key,
                 "commit": self.commit,
             },
             "resources": { "parallelism": 2, "max_retries": 2, "chunk_bytes": 65_536 },

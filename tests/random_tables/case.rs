@@ -9,7 +9,7 @@ use crate::support;
 use crate::table::{OWN_TYPES, Table};
 
 /// Sync mode, write mode.
-const MODES: &[(&str, &str)] = &[("full_refresh", "append")];
+const MODES: &[(&str, &str)] = &[("full_refresh", "append"), ("full_refresh", "upsert")];
 
 /// Plays the case of this seed.
 pub(crate) fn play(seed: u64) {
@@ -49,6 +49,7 @@ impl Case {
         }
         if rng.random_bool(0.7) {
             self.sql(&self.dest, &table.create("t", false));
+            self.fill_target();
         }
         let commit = ["auto", "ledger", "single_writer"].choose(rng);
         let chunk_bytes = [8192, 65_536, 1 << 20].choose(rng);
@@ -72,8 +73,26 @@ impl Case {
             0 => json!("auto"),
             n => json!(n),
         };
+        if self.write == "upsert" {
+            document["destination"]["primary_key"] = json!(table.key_columns());
+        }
         self.run(&document);
         self.assert_equal(&document);
+    }
+
+    /// Rows that are in the target before: with upsert the same keys with other contents.
+    fn fill_target(&self) {
+        if self.write == "upsert" {
+            let keys =
+                "SELECT string_agg(format('(%s, %s)', id, part), ', ') FROM t WHERE id % 2 = 0";
+            let keys = self.sql(&self.source, keys);
+            if !keys.is_empty() {
+                self.sql(
+                    &self.dest,
+                    &format!("INSERT INTO t (id, part) VALUES {keys}"),
+                );
+            }
+        }
     }
 
     fn sql(&self, url: &str, sql: &str) -> String {

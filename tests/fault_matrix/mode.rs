@@ -78,6 +78,12 @@ pub(crate) const MODES: &[Mode] = &[
         target_has: OLD_ROWS,
         ..PLAIN
     },
+    Mode {
+        name: "full_refresh replace",
+        write: "replace",
+        target_has: OLD_ROWS,
+        ..PLAIN
+    },
 ];
 
 /// Rows of the target that are in the source too, and other there.

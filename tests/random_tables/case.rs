@@ -9,7 +9,11 @@ use crate::support;
 use crate::table::{OWN_TYPES, Table};
 
 /// Sync mode, write mode.
-const MODES: &[(&str, &str)] = &[("full_refresh", "append"), ("full_refresh", "upsert")];
+const MODES: &[(&str, &str)] = &[
+    ("full_refresh", "append"),
+    ("full_refresh", "upsert"),
+    ("full_refresh", "replace"),
+];
 
 /// Plays the case of this seed.
 pub(crate) fn play(seed: u64) {
@@ -80,8 +84,13 @@ impl Case {
         self.assert_equal(&document);
     }
 
-    /// Rows that are in the target before: with upsert the same keys with other contents.
+    /// Rows that are in the target before: with upsert the same keys with other contents, with
+    /// replace what has to go.
     fn fill_target(&self) {
+        if self.write == "replace" {
+            let old = "INSERT INTO t (id, part) SELECT i, 77 FROM generate_series(1, 50) i";
+            self.sql(&self.dest, old);
+        }
         if self.write == "upsert" {
             let keys =
                 "SELECT string_agg(format('(%s, %s)', id, part), ', ') FROM t WHERE id % 2 = 0";

@@ -95,6 +95,7 @@ fn generated(c: &mut Criterion) {
         load_into: None,
         columns: vec!["id".into(), "payload".into()],
         origin: Origin::Generated,
+        transform: None,
         format: CopyFormat::Binary,
         why_text: None,
         fan_out: 1,

@@ -80,6 +80,8 @@ pub struct ServerReport {
     pub context: Option<String>,
     /// The constraint concerned.
     pub constraint: Option<String>,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<u32>,
 }
 
 /// An error: kind, message, remedy, the server's words, the cause.

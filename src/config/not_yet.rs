@@ -18,10 +18,4 @@ pub(super) fn judge(pipeline: &Pipeline, report: &mut Checked<'_>) {
             );
         }
     }
-    if let Some(first) = (0..pipeline.transforms.len()).next() {
-        report.refuse(
-            &format!("transforms.{first}"),
-            "not in this version of rb-bench (transform-sql); accepted: no transforms",
-        );
-    }
 }

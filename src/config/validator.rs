@@ -15,7 +15,7 @@ use super::relation::MAX_IDENTIFIER_BYTES;
 use super::report::Checked;
 use super::types::{
     DestinationConnector, Endpoint, Generate, PARALLELISM_ACCEPTS, Pipeline, PipelineParallelism,
-    Resources, SourceConnector, Transform, WriteMode,
+    Resources, SourceConnector, SyncMode, Transform, WriteMode,
 };
 use crate::error::Result;
 
@@ -148,6 +148,18 @@ fn judge_transforms(pipeline: &Pipeline, report: &mut Checked<'_>) {
         if sql.query.trim().is_empty() {
             report.refuse(&path, "an empty query; accepted: a SELECT over input");
         }
+    }
+    let streams = &pipeline.source.streams;
+    if let Some(n) = (streams
+        .iter()
+        .position(|stream| stream.sync_mode == SyncMode::Cdc))
+    .filter(|_| !pipeline.transforms.is_empty())
+    {
+        report.refuse_unless(
+            "transforms",
+            &[&format!("source.streams.{n}.sync_mode")],
+            "the changes of a cdc stream do not pass through SQL; accepted with cdc: no transforms",
+        );
     }
     let generated = matches!(pipeline.source.connector, SourceConnector::Generate(_));
     if generated && !pipeline.transforms.is_empty() {

@@ -41,11 +41,14 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    /// Reads from the source what is needed to make `target` like `relation`.
+    /// Reads from the source what is needed to make `target` like `relation`. Of a transformed one
+    /// only the columns in `kept` may be in its keys: the others are not what the source's keys
+    /// speak of.
     pub async fn read(
         session: &Session,
         relation: &Relation,
         fit: &Fit,
+        kept: Option<&[String]>,
         target: Name,
     ) -> Result<Self> {
         let mut notes = Vec::new();
@@ -106,7 +109,9 @@ impl Blueprint {
         }
         let later = match relation.kind {
             RelationKind::Table | RelationKind::Partitioned => {
-                keys_to_build(session, relation, &wanted, whole, &target, &mut notes).await?
+                let in_keys = |name: &String| wanted(name) && kept.is_none_or(|k| k.contains(name));
+                let whole = whole && kept.is_none();
+                keys_to_build(session, relation, &in_keys, whole, &target, &mut notes).await?
             }
             _ => Vec::new(),
         };

@@ -191,7 +191,14 @@ impl Hand {
                 let session = server
                     .connect(&format!("rb-bench read {}", self.number))
                     .await?;
-                let begin = settings::begin_source(*version, Some(snapshot), self.has_text());
+                // the user's own queries see the role's own search_path in either format
+                let streams = &self.shared.plan.streams;
+                let transforms = streams.iter().any(|stream| stream.transform.is_some());
+                let begin = settings::begin_source(
+                    *version,
+                    Some(snapshot),
+                    self.has_text() && !transforms,
+                );
                 session
                     .execute(&begin, "importing the run's snapshot")
                     .await?;

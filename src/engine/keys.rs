@@ -81,7 +81,7 @@ pub(super) async fn keys_to_build(
             let why = if complete {
                 "uses objects of the source"
             } else {
-                "needs columns that are not copied"
+                "needs columns that are not copied as they are"
             };
             notes.push(format!("{target}: `{name}` {why} and is left out"));
             continue;

@@ -4,6 +4,7 @@
 //! [`Plan`] that exists is disjoint and complete: every row of a stream lies in exactly one of its
 //! chunks.
 
+use super::transform::Transform;
 use super::upsert::Upsert;
 use crate::config::types::CommitChoice;
 use crate::error::{Error, Result};
@@ -39,7 +40,7 @@ impl CopyFormat {
 /// Where a stream's rows come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
-    /// A relation of the source database.
+    /// A relation of the source database, as it comes out of the transforms.
     Relation(Box<Relation>),
     /// Rows made in the process.
     Generated,
@@ -58,6 +59,8 @@ pub struct StreamSpec {
     pub columns: Vec<String>,
     /// Where its rows come from.
     pub origin: Origin,
+    /// What the source makes of the rows on the way out.
+    pub transform: Option<Transform>,
     /// How rows travel.
     pub format: CopyFormat,
     /// Why text, where it is.

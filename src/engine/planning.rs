@@ -45,6 +45,7 @@ impl Attempt<'_> {
             }
             _ => (targets::match_nowhere(&source.found)?, Vec::new(), None),
         };
+        self.refuse_to_verify(&matched)?;
         let refused = |text: String| {
             Error::new(Kind::Incompatible, text)
                 .remedy("see `rb-bench check` for the plan; nothing was copied")
@@ -126,6 +127,21 @@ impl Attempt<'_> {
         (destination.write_mode == WriteMode::Upsert).then_some(&destination.primary_key)
     }
 
+    /// What is another each time it is read cannot be compared with what arrived.
+    fn refuse_to_verify(&self, matched: &[Matched]) -> Result<()> {
+        let unrepeatable = matched.iter().find_map(|one| {
+            let why = one.transformed.as_ref()?.unrepeatable.as_ref()?;
+            Some((&one.source, why)).filter(|_| self.request.options.verify)
+        });
+        unrepeatable.map_or(Ok(()), |(source, why)| {
+            let text = format!(
+                "{source} cannot be verified: its transforms give other rows each time ({why})"
+            );
+            Err(Error::new(Kind::Unsupported, text)
+                .remedy("run it without verification, or take that out of the query"))
+        })
+    }
+
     /// A retry after workers blocked each other has one worker, whatever the document asks for.
     fn commit_choice(&self) -> CommitChoice {
         if self.one_worker {
@@ -144,6 +160,11 @@ impl Attempt<'_> {
             (Origin::Relation(source), Some(key)) => eligibility::unsure_key(source, key),
             _ => None,
         };
+        let by_transforms = || {
+            one.transformed
+                .as_ref()
+                .and_then(|t| t.why_one_worker.clone())
+        };
         let by_target = || match (&one.origin, &one.target) {
             (Origin::Relation(source), Target::Existing(target)) => {
                 eligibility::meeting_key(source, &one.fit.columns, target)
@@ -160,6 +181,7 @@ impl Attempt<'_> {
             .map(str::to_owned)
             .or(by_relation)
             .or_else(by_key)
+            .or_else(by_transforms)
             .or_else(by_target)
             .or_else(by_references);
         let verify = self.request.options.verify;
@@ -170,6 +192,7 @@ impl Attempt<'_> {
             load_into: None,
             columns: one.fit.columns.clone(),
             origin: one.origin.clone(),
+            transform: one.transformed.as_ref().map(|t| t.transform.clone()),
             format: one.fit.format,
             why_text: one.fit.why_text.clone(),
             fan_out: self.resolved.fan_out(why.is_none()),

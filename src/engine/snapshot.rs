@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::settings;
 use super::stop::unless_stopped;
+use super::transform;
+use super::transformed::{self, Transformed};
 use crate::config::relation::{RelationName, is_pattern};
 use crate::config::types::{Pipeline, Stream};
 use crate::error::{Error, Kind, Result};
@@ -24,8 +26,19 @@ const OLDEST_VERSION: u32 = 140_000;
 pub struct Found {
     /// The document's entry.
     pub stream: Stream,
-    /// The relation.
+    /// The relation, as it comes out of the transforms.
     pub relation: Relation,
+    /// What the transforms do to it, where there are any.
+    pub transformed: Option<Transformed>,
+}
+
+impl Found {
+    /// The columns that the document chooses of the relation; with transforms, these chose theirs.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&[String]> {
+        let columns = self.stream.columns.as_deref();
+        columns.filter(|_| self.transformed.is_none())
+    }
 }
 
 /// The two sessions, and what was found under them.
@@ -91,6 +104,15 @@ impl Snapshot {
                 .map_err(|e| explain_missing(e, name))
                 .map_err(|e| e.context(format!("stream `{}`", stream.name)))?;
         }
+        // what the queries read is locked too before the snapshot: a TRUNCATE in between is not seen
+        let queries = transform::queries(pipeline);
+        transformed::check_syntax(&lock, &queries).await?;
+        let mut described = Vec::new();
+        if !queries.is_empty() {
+            for (stream, name) in &names {
+                described.push(transformed::describe(&lock, name, stream, &queries).await?);
+            }
+        }
         let begin = settings::begin_source(version, given, true);
         reader.execute(&begin, "taking the snapshot").await.map_err(|error| {
             if given.is_some() {
@@ -107,6 +129,7 @@ impl Snapshot {
             .await?
             .ok_or_else(|| Error::internal("pg_export_snapshot gave nothing"))?;
         let mut found = Vec::with_capacity(names.len());
+        let mut described = described.into_iter();
         for (stream, name) in names {
             let relation = catalog::relation(&reader, &name)
                 .await?
@@ -117,7 +140,19 @@ impl Snapshot {
                     format!("{name} is not a table or view"),
                 ));
             }
-            found.push(Found { stream, relation });
+            let (relation, transformed) = match described.next() {
+                None => (relation, None),
+                Some(described) => {
+                    let proving = transformed::prove(&reader, relation, described, &queries);
+                    let (relation, transformed) = proving.await.map_err(|e| e.context(&name))?;
+                    (relation, Some(transformed))
+                }
+            };
+            found.push(Found {
+                stream,
+                relation,
+                transformed,
+            });
         }
         Ok(Self {
             lock,

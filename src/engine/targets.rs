@@ -10,6 +10,7 @@ use super::fit::{self, Fit};
 use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin};
 use super::snapshot::{Found, Snapshot};
+use super::transformed::Transformed;
 use super::upsert::{self, Upsert};
 use super::{replace, user_types};
 use crate::config::relation::{RelationName, SAME_SCHEMA, is_pattern};
@@ -59,6 +60,8 @@ pub struct Matched {
     pub fit: Fit,
     /// How its rows are upserted, where they meet rows that are there.
     pub upsert: Option<Upsert>,
+    /// What transforms do to the relation, where there are any.
+    pub transformed: Option<Transformed>,
 }
 
 /// The streams of a generating source, as relations that look as what it makes.
@@ -85,6 +88,7 @@ pub fn generated_streams(pipeline: &Pipeline) -> Vec<Found> {
                 leaves: Vec::<Leaf>::new(),
                 keys: Vec::new(),
             },
+            transformed: None,
         })
         .collect()
 }
@@ -94,7 +98,7 @@ pub fn match_nowhere(found: &[Found]) -> Result<Vec<Matched>> {
     found
         .iter()
         .map(|found| {
-            let fit = fit::own_columns(&found.relation, found.stream.columns.as_deref())
+            let fit = fit::own_columns(&found.relation, found.chosen())
                 .map_err(|problems| does_not_fit(&problems))?;
             Ok(matched(found, None, Target::Nowhere, fit, None))
         })
@@ -121,6 +125,7 @@ fn matched(
         target,
         fit,
         upsert,
+        transformed: found.transformed.clone(),
     }
 }
 
@@ -143,7 +148,7 @@ pub async fn match_targets(
     let (mut all, mut problems) = (Vec::with_capacity(found.len()), Vec::new());
     for found in found {
         let name = target_name(found, destination)?;
-        let chosen = found.stream.columns.as_deref();
+        let chosen = found.chosen();
         let source = &found.relation;
         let outcome = match catalog::relation(session, &name)
             .await
@@ -159,7 +164,7 @@ pub async fn match_targets(
                 )]),
             },
             None => match fit::own_columns(source, chosen) {
-                Ok(fit) => missing_target(session, snapshot, source, &fit, &name)
+                Ok(fit) => missing_target(session, snapshot, found, &fit, &name)
                     .await?
                     .map(|target| (target, fit)),
                 Err(problems) => Err(problems),
@@ -271,7 +276,7 @@ fn target_name(found: &Found, destination: &PostgresDestination) -> Result<Name>
 async fn missing_target(
     session: &Session,
     snapshot: Option<&Snapshot>,
-    source: &Relation,
+    found: &Found,
     fit: &Fit,
     name: &Name,
 ) -> Result<std::result::Result<Target, Vec<String>>> {
@@ -296,8 +301,9 @@ async fn missing_target(
         return Ok(Err(problems));
     }
     let blueprint = match snapshot {
-        Some(snapshot) if source.kind != RelationKind::Other => {
-            Blueprint::read(snapshot.reader(), source, fit, name.clone()).await?
+        Some(snapshot) if found.relation.kind != RelationKind::Other => {
+            let kept = found.transformed.as_ref().map(|t| t.kept.as_slice());
+            Blueprint::read(snapshot.reader(), &found.relation, fit, kept, name.clone()).await?
         }
         _ => Blueprint::generated(name.clone(), &fit.columns),
     };

@@ -19,8 +19,9 @@ pub async fn problems(
     columns: &[String],
 ) -> Result<Vec<String>> {
     let (mut problems, mut schemas) = (Vec::new(), BTreeSet::new());
-    for (column, mine) in user_types::needed(source, relation.oid).await? {
-        if !columns.contains(&column) {
+    for (column, mine) in user_types::needed(source, &relation.columns).await? {
+        let column = &column.name;
+        if !columns.contains(column) {
             continue;
         }
         let Some(theirs) = user_types::find(destination, &mine.name).await? else {
@@ -32,7 +33,7 @@ pub async fn problems(
                     mine.schema, mine.schema
                 ));
             }
-            problems.push(missing(&column, &mine, relation));
+            problems.push(missing(column, &mine, relation));
             continue;
         };
         if !same(&mine, &theirs) {

@@ -4,9 +4,11 @@
 //! with seed 1, as numeric. Sums, never XOR, which cancels duplicates. The source is read under
 //! the run's own snapshot; columns in the target's order and types.
 
-use super::plan::CopyFormat;
+use super::plan::{Chunk, CopyFormat};
 use super::settings;
+use super::source::rows_sql;
 use super::targets::{Matched, Target};
+use super::transformed::Transformed;
 use super::upsert::Upsert;
 use super::{StreamVerification, Sums};
 use crate::error::{Error, Kind, Result};
@@ -80,12 +82,20 @@ async fn sums(session: &Session, sql: &str, of: &Name) -> Result<Sums> {
 
 /// The source's sums of a stream, in the session's snapshot.
 pub async fn source_sums(session: &Session, one: &Matched) -> Result<Sums> {
-    // as the workers read it: a view's functions may need the role's own path
-    let path = settings::search_path(one.fit.format == CopyFormat::Text);
+    // as the workers read it: a view's functions may need the role's own path, and so may a query
+    let qualified = one.fit.format == CopyFormat::Text && one.transformed.is_none();
+    let path = settings::search_path(qualified);
     session.execute(path, "setting search_path").await?;
+    let from = match &one.transformed {
+        None => one.source.sql(),
+        Some(Transformed { transform, .. }) => {
+            let rows = rows_sql(&transform.input, &one.source, &Chunk::whole(0, 0));
+            format!("({}) t", transform.over(&rows))
+        }
+    };
     sums(
         session,
-        &sums_sql(&expressions(one, true), &one.source.sql(), &None),
+        &sums_sql(&expressions(one, true), &from, &None),
         &one.source,
     )
     .await
@@ -195,11 +205,7 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_taken_off() {
-        let sql = sums_sql(
-            "\"a\" AS \"a\"",
-            &Name::new("s", "t").sql(),
-            &Some(sums(5, "12")),
-        );
+        let sql = sums_sql("\"a\" AS \"a\"", "s.t", &Some(sums(5, "12")));
         assert!(
             sql.starts_with("SELECT pg_catalog.count(*) - 5, (coalesce("),
             "{sql}"

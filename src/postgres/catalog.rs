@@ -290,13 +290,61 @@ pub async fn relation(session: &Session, name: &Name) -> Result<Option<Relation>
         name: name.clone(),
         kind,
         has_children: fields.yes("has_children"),
-        columns: columns(session, oid, &doing).await?,
+        columns: columns(
+            session,
+            &format!(
+                "SELECT * FROM pg_catalog.pg_attribute \
+                 WHERE attrelid = {oid} AND attnum > 0 AND NOT attisdropped"
+            ),
+            &doing,
+        )
+        .await?,
         leaves: leaves(session, oid, &doing).await?,
         keys: keys(session, oid, &doing).await?,
     }))
 }
 
-async fn columns(session: &Session, oid: u32, doing: &str) -> Result<Vec<Column>> {
+/// A column of a query's result, as the server describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type's OID.
+    pub type_oid: u32,
+    /// Its type's modifier; -1 where there is none.
+    pub type_modifier: i32,
+}
+
+/// The columns of a query's result as those of a table: nullable, without defaults, each with its
+/// type's own collation.
+pub async fn result_columns(session: &Session, result: &[ResultColumn]) -> Result<Vec<Column>> {
+    let values: Vec<String> = result
+        .iter()
+        .enumerate()
+        .map(|(i, column)| {
+            format!(
+                "({i}, {}::name, {}::oid, {})",
+                quote_literal(&column.name),
+                column.type_oid,
+                column.type_modifier
+            )
+        })
+        .collect();
+    let attributes = format!(
+        "SELECT v.*, 0::oid AS attrelid, false AS attnotnull, '' AS attgenerated, '' AS attidentity, y.typcollation AS attcollation
+           FROM (VALUES {}) v(attnum, attname, atttypid, atttypmod) JOIN pg_catalog.pg_type y ON y.oid = v.atttypid",
+        values.join(", ")
+    );
+    columns(
+        session,
+        &attributes,
+        "reading the types of a query's columns",
+    )
+    .await
+}
+
+/// The columns that `attributes` selects, which has the columns of `pg_attribute` that are read here.
+async fn columns(session: &Session, attributes: &str, doing: &str) -> Result<Vec<Column>> {
     // the body of a type is compared as text between two servers, so OIDs must not be in it
     let sql = format!(
         r"SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
@@ -325,14 +373,14 @@ async fn columns(session: &Session, oid: u32, doing: &str) -> Result<Vec<Column>
               CASE WHEN b.typtype = 'd' THEN pg_catalog.format_type(b.typbasetype, b.typtypmod) END,
               (SELECT pg_catalog.format_type(r.rngsubtype, NULL) FROM pg_catalog.pg_range r WHERE r.rngtypid = b.oid AND b.oid >= {FIRST_NORMAL_OID}),
               '') AS body
-         FROM pg_catalog.pg_attribute a
+         FROM ({attributes}) a
          JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
          LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
          JOIN pg_catalog.pg_type b ON b.oid = coalesce(e.oid, t.oid)
          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
          LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
          LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
+         ORDER BY a.attnum"
     );
     let rows = session.rows(&sql, doing).await?;
     Ok(rows

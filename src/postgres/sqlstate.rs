@@ -2,7 +2,7 @@
 //!
 //! SQLSTATE classes: PostgreSQL manual, appendix A.
 
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, ErrorPosition};
 
 use crate::error::{Error, Kind, ServerReport};
 
@@ -69,6 +69,10 @@ fn report_of(db: &DbError) -> ServerReport {
         hint: db.hint().map(str::to_owned),
         context: db.where_().map(str::to_owned),
         constraint: db.constraint().map(str::to_owned),
+        position: match db.position() {
+            Some(ErrorPosition::Original(position)) => Some(*position),
+            _ => None,
+        },
     }
 }
 

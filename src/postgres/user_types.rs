@@ -2,7 +2,7 @@
 //!
 //! Like the rest of the catalog, read with an empty `search_path`, so that names are qualified.
 
-use super::catalog::FIRST_NORMAL_OID;
+use super::catalog::{Column, FIRST_NORMAL_OID};
 use super::quote_literal;
 use super::session::Session;
 use crate::error::Result;
@@ -69,12 +69,16 @@ fn user_type(row: &tokio_postgres::SimpleQueryRow) -> UserType {
     }
 }
 
-/// The made types that the columns of a relation need, each with the first column that needs it,
-/// what a type is made of before the type itself.
-pub async fn needed(session: &Session, relation: u32) -> Result<Vec<(String, UserType)>> {
-    let sql = format!(
+/// `used(oid, attnum, depth)`: the types of columns, by number from 0, and all that these are made of.
+fn used(columns: &[Column]) -> String {
+    let types: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(i, column)| format!("({}::oid, {i}, 0)", column.type_oid))
+        .collect();
+    format!(
         "WITH RECURSIVE used(oid, attnum, depth) AS (
-           SELECT a.atttypid, a.attnum, 0 FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relation} AND a.attnum > 0 AND NOT a.attisdropped
+           VALUES {}
            UNION
            SELECT part.oid, u.attnum, u.depth + 1 FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid, LATERAL (
              SELECT t.typelem WHERE t.typtype = 'b' AND t.typcategory = 'A'
@@ -82,22 +86,54 @@ pub async fn needed(session: &Session, relation: u32) -> Result<Vec<(String, Use
              UNION ALL SELECT x.atttypid FROM pg_catalog.pg_attribute x
                         WHERE t.typtype = 'c' AND x.attrelid = t.typrelid AND x.attnum > 0 AND NOT x.attisdropped
              UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid
-             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid) part(oid)),
+             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid) part(oid))",
+        types.join(", ")
+    )
+}
+
+/// The first of these columns whose text has names of objects in it (the reg* types), which are
+/// printed by what is on the `search_path`.
+pub async fn naming_objects<'a>(
+    session: &Session,
+    columns: &'a [Column],
+) -> Result<Option<&'a Column>> {
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let sql = format!(
+        "{} SELECT min(u.attnum) FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.oid
+          WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname LIKE 'reg%'",
+        used(columns)
+    );
+    let first = session.value(&sql, "reading the types of columns").await?;
+    let first = first.and_then(|number| number.parse::<usize>().ok());
+    Ok(first.and_then(|i| columns.get(i)))
+}
+
+/// The made types that these columns need, each with the first column that needs it, what a type
+/// is made of before the type itself.
+pub async fn needed<'a>(
+    session: &Session,
+    columns: &'a [Column],
+) -> Result<Vec<(&'a Column, UserType)>> {
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "{},
          made AS (SELECT oid, min(attnum) AS attnum, max(depth) AS depth FROM used GROUP BY oid)
-         SELECT a.attname, {DESCRIBED}
+         SELECT m.attnum, {DESCRIBED}
            FROM made m JOIN pg_catalog.pg_type t ON t.oid = m.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-           JOIN pg_catalog.pg_attribute a ON a.attrelid = {relation} AND a.attnum = m.attnum
           WHERE t.oid >= {FIRST_NORMAL_OID} AND t.typtype <> 'm' AND NOT (t.typtype = 'b' AND t.typcategory = 'A')
-          ORDER BY m.depth DESC, t.oid"
+          ORDER BY m.depth DESC, t.oid",
+        used(columns)
     );
     let rows = session.rows(&sql, "reading the types of columns").await?;
     Ok(rows
         .iter()
-        .map(|row| {
-            (
-                row.get("attname").unwrap_or_default().to_owned(),
-                user_type(row),
-            )
+        .filter_map(|row| {
+            let number: usize = row.get("attnum")?.parse().ok()?;
+            Some((columns.get(number)?, user_type(row)))
         })
         .collect())
 }

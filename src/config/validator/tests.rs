@@ -228,15 +228,30 @@ fn the_version_is_one_point_zero_quoted_or_not() {
 
 #[test]
 fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
-    let transforms =
-        "transforms:\n  - use: transform-sql\n    config: { query: \"SELECT * FROM input\" }\n";
-    assert_only(
-        parse(&format!("{HEAD}{SOURCE}{STREAMS}{transforms}{DESTINATION}")),
-        "orders.yaml:8:5: transforms.0: not in this version of rb-bench (transform-sql)",
-    );
     assert_only(
         with_modes("sync_mode: cdc", ""),
         "orders.yaml:6:40: source.streams.0.sync_mode: not in this version of rb-bench (`cdc`); accepted: full_refresh",
+    );
+}
+
+#[test]
+fn transforms_are_queries_that_a_servers_rows_pass_through() {
+    let through = |source: &str, streams: &str, query: &str| {
+        let transforms =
+            format!("transforms:\n  - use: transform-sql\n    config: {{ query: \"{query}\" }}\n");
+        parse(&format!("{HEAD}{source}{streams}{transforms}{DESTINATION}"))
+    };
+    assert!(through(SOURCE, STREAMS, "SELECT * FROM input").is_ok());
+    assert_only(
+        through(SOURCE, STREAMS, " "),
+        "orders.yaml:9:22: transforms.0.config.query: an empty query",
+    );
+    let cdc = "  streams: [{ name: orders, sync_mode: cdc }]\n";
+    let found = problems(through(SOURCE, cdc, "SELECT * FROM input"));
+    let wrong = "transforms: the changes of a cdc stream do not pass through SQL; accepted with cdc: no transforms";
+    assert!(
+        found.iter().any(|problem| problem.contains(wrong)),
+        "{found:#?}"
     );
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 pub use generate::{GenerateSource, Pace};
-pub use postgres::PostgresSource;
+pub use postgres::{PostgresSource, rows_sql};
 
 use super::plan::{Chunk, StreamSpec};
 use crate::error::Result;

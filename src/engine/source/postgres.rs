@@ -8,6 +8,7 @@ use super::{ChunkSource, Piece};
 use crate::engine::plan::{Chunk, StreamSpec};
 use crate::error::{Error, Result};
 use crate::postgres::block::Block;
+use crate::postgres::catalog::Name;
 use crate::postgres::copy::CopyOut;
 use crate::postgres::{Session, quote_ident};
 
@@ -30,20 +31,15 @@ impl PostgresSource {
     }
 }
 
-/// The COPY statement that reads a chunk.
+/// The SELECT of a chunk's rows, as they lie in the relation.
 ///
 /// A heap is read ONLY and by row address; a relation in one piece is read as it is, for ONLY a
 /// parent would leave out its children.
 #[must_use]
-pub fn copy_out_sql(stream: &StreamSpec, chunk: &Chunk, limit: Option<u64>) -> String {
-    let columns: Vec<String> = stream
-        .columns
-        .iter()
-        .map(|column| quote_ident(column))
-        .collect();
+pub fn rows_sql(columns: &[String], relation: &Name, chunk: &Chunk) -> String {
     let from = match &chunk.heap {
         Some(heap) => format!("ONLY {}", heap.sql()),
-        None => stream.source.sql(),
+        None => relation.sql(),
     };
     let mut conditions = Vec::new();
     if let Some(block) = chunk.from_block {
@@ -57,12 +53,33 @@ pub fn copy_out_sql(stream: &StreamSpec, chunk: &Chunk, limit: Option<u64>) -> S
     } else {
         format!(" WHERE {}", conditions.join(" AND "))
     };
+    format!("SELECT {} FROM {from}{condition}", list(columns))
+}
+
+/// The COPY statement that reads a chunk, through the transforms where there are any.
+#[must_use]
+pub fn copy_out_sql(stream: &StreamSpec, chunk: &Chunk, limit: Option<u64>) -> String {
+    let rows = match &stream.transform {
+        None => rows_sql(&stream.columns, &stream.source, chunk),
+        Some(transform) => {
+            let rows = rows_sql(&transform.input, &stream.source, chunk);
+            format!(
+                "SELECT {} FROM ({}) t",
+                list(&stream.columns),
+                transform.over(&rows)
+            )
+        }
+    };
     let limit = limit.map_or(String::new(), |rows| format!(" LIMIT {rows}"));
     format!(
-        "COPY (SELECT {} FROM {from}{condition}{limit}) TO STDOUT (FORMAT {})",
-        columns.join(", "),
+        "COPY ({rows}{limit}) TO STDOUT (FORMAT {})",
         stream.format.name()
     )
+}
+
+fn list(columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|column| quote_ident(column)).collect();
+    columns.join(", ")
 }
 
 impl ChunkSource for PostgresSource {
@@ -115,7 +132,7 @@ impl ChunkSource for PostgresSource {
 mod tests {
     use super::*;
     use crate::engine::plan::{CopyFormat, Origin};
-    use crate::postgres::catalog::Name;
+    use crate::engine::transform::Transform;
 
     #[test]
     fn a_chunk_reads_only_its_heap_between_its_blocks() {
@@ -125,6 +142,7 @@ mod tests {
             load_into: None,
             columns: vec!["id".into(), "a b".into()],
             origin: Origin::Generated,
+            transform: None,
             format: CopyFormat::Binary,
             why_text: None,
             fan_out: 1,
@@ -145,6 +163,20 @@ mod tests {
         assert_eq!(
             copy_out_sql(&stream, &Chunk::whole(0, 0), Some(5)),
             r#"COPY (SELECT "id", "a b" FROM "public"."Odd ""name""" LIMIT 5) TO STDOUT (FORMAT binary)"#
+        );
+        let transform = Transform {
+            input: vec!["x".into()],
+            queries: vec!["TABLE input".into()],
+        };
+        let transformed = StreamSpec {
+            transform: Some(transform),
+            ..stream
+        };
+        assert_eq!(
+            copy_out_sql(&transformed, &chunk, Some(5)),
+            "COPY (SELECT \"id\", \"a b\" FROM (WITH input AS NOT MATERIALIZED (\
+             SELECT \"x\" FROM ONLY \"p\".\"leaf\" WHERE ctid >= '(10,0)'::pg_catalog.tid AND ctid < '(20,0)'::pg_catalog.tid\
+             ) SELECT * FROM (\nTABLE input\n) q) t LIMIT 5) TO STDOUT (FORMAT binary)"
         );
     }
 }

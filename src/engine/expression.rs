@@ -129,12 +129,13 @@ enum Token {
 }
 
 /// Adds what `text` uses. `texts` are columns whose values, read as another type, could be words
-/// for the clock.
-pub fn collect(text: &str, texts: &BTreeSet<String>, uses: &mut Uses) {
+/// for the clock; none where any name may stand for such a column.
+pub fn collect(text: &str, texts: Option<&BTreeSet<String>>, uses: &mut Uses) {
     let tokens = tokens(text);
-    let reads_text = tokens.iter().any(
-        |token| matches!(token, Token::Word(name) | Token::Quoted(name) if texts.contains(name)),
-    );
+    let reads_text = texts.is_none_or(|texts| {
+        let is_text = |token: &Token| matches!(token, Token::Word(name) | Token::Quoted(name) if texts.contains(name));
+        tokens.iter().any(is_text)
+    });
     let mut i = 0;
     while let Some(token) = tokens.get(i) {
         let called = tokens.get(i + 1) == Some(&Token::Punctuation('('));
@@ -312,7 +313,8 @@ mod tests {
 
     fn uses(text: &str) -> Uses {
         let mut uses = Uses::default();
-        collect(text, &BTreeSet::from(["note".to_owned()]), &mut uses);
+        let texts = BTreeSet::from(["note".to_owned()]);
+        collect(text, Some(&texts), &mut uses);
         uses
     }
 
@@ -375,6 +377,9 @@ mod tests {
         assert!(uses("(t.note)::numeric(10,2)").doubts.is_empty());
         assert!(uses("(t.at)::date").doubts.is_empty());
         assert!(uses("t.note || '2024-01-01'::date").doubts.is_empty());
+        let mut above = Uses::default();
+        collect("(q.id)::date", None, &mut above);
+        assert_eq!(above.doubts.len(), 1);
     }
 
     #[test]

@@ -118,13 +118,15 @@ impl Reader<'_> {
         if self.judgement.shape.is_none() {
             self.judgement.shape = problem;
         }
+        // above the scan a name may be another column's
+        let texts = node.get("Plans").is_none().then_some(self.texts);
         for (key, value) in node.as_object().into_iter().flatten() {
             if NO_EXPRESSIONS.contains(&key.as_str()) {
                 continue;
             }
             let several = value.as_array().into_iter().flatten();
             for expression in several.chain([value]).filter_map(Value::as_str) {
-                expression::collect(expression, self.texts, &mut self.judgement.uses);
+                expression::collect(expression, texts, &mut self.judgement.uses);
             }
         }
         for child in node["Plans"].as_array().into_iter().flatten() {

@@ -21,8 +21,6 @@ use crate::postgres::{Session, quote_ident, sqlstate, user_types};
 pub struct Transformed {
     /// The queries, and what the first of them reads.
     pub transform: Transform,
-    /// The relation as it is without them.
-    pub base: Box<Relation>,
     /// Columns that come out as they are, under their own names, and rows at most once each.
     pub kept: Vec<String>,
     /// Why they are not row-wise (rule 6), if they are not known to be.
@@ -217,11 +215,10 @@ pub async fn prove(
     let relation = Relation {
         columns,
         keys,
-        ..base.clone()
+        ..base
     };
     let transformed = Transformed {
         transform,
-        base: Box::new(base),
         kept,
         why_one_worker,
         unrepeatable: seen.unrepeatable,

@@ -220,6 +220,10 @@ fn a_query_that_is_not_row_wise_has_one_worker_and_says_why() {
             "may read a word such as 'now' as the clock",
         ),
         (
+            "SELECT s.word::date AS d, s.n FROM (SELECT note AS word, generate_series(1, 2) AS n FROM input) s",
+            "may read a word such as 'now' as the clock",
+        ),
+        (
             "SELECT id, xmlelement(name a, note) AS x FROM input",
             "XMLELEMENT is not known",
         ),

@@ -68,6 +68,7 @@ fn pipeline_of(args: CopyArgs) -> Result<Pipeline> {
             primary_key: Vec::new(),
             commit: crate::config::types::CommitChoice::default(),
         },
+        schema_evolution: crate::config::evolution::SchemaEvolution::default(),
         resources: crate::config::types::Resources {
             parallelism: args.parallelism,
             ..Default::default()

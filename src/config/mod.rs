@@ -12,6 +12,7 @@
 
 pub mod document;
 mod environment;
+pub mod evolution;
 mod masking;
 mod not_yet;
 pub mod parser;

@@ -43,6 +43,7 @@ pub fn shape() -> Shape {
         Field::required("source", source()),
         Field::optional("transforms", Shape::list(transform())),
         Field::required("destination", destination()),
+        Field::optional("schema_evolution", schema_evolution()),
         Field::optional("resources", resources()),
     ])
 }
@@ -117,6 +118,15 @@ fn endpoint() -> Vec<Field> {
         Field::optional("sslmode", Shape::word(&SSL_MODES)),
         Field::optional("schema", Shape::Text),
     ]
+}
+
+fn schema_evolution() -> Shape {
+    Shape::Map(vec![
+        Field::optional("new_column", Shape::word(&["add", "ignore", "refuse"])),
+        Field::optional("removed_column", Shape::word(&["keep", "refuse"])),
+        Field::optional("type_change", Shape::word(&["widen", "refuse"])),
+        Field::optional("nullability_change", Shape::word(&["relax", "refuse"])),
+    ])
 }
 
 fn resources() -> Shape {

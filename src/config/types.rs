@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use super::evolution::SchemaEvolution;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -24,6 +25,9 @@ pub struct Pipeline {
     pub transforms: Vec<Transform>,
     /// Where rows go.
     pub destination: Destination,
+    /// What a run does where the source's columns are no longer the target's.
+    #[serde(default, skip_serializing_if = "SchemaEvolution::is_default")]
+    pub schema_evolution: SchemaEvolution,
     /// How much of the machine a run may use, and how often it may try.
     #[serde(default)]
     pub resources: Resources,

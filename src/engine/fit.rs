@@ -157,7 +157,8 @@ fn why_text(mine: &Column, theirs: Option<&Column>) -> Option<String> {
     None
 }
 
-fn accepts(mine: &Column, theirs: &Column) -> Result<(), String> {
+/// Whether every value of the source's column can go into the target's.
+pub fn accepts(mine: &Column, theirs: &Column) -> Result<(), String> {
     if mine.base_type == theirs.base_type && mine.type_modifier == theirs.type_modifier {
         if mine.type_body == theirs.type_body || enum_grows(mine, theirs) {
             return Ok(());
@@ -189,7 +190,7 @@ pub fn has_labels(list: &str, wanted: &str) -> bool {
 }
 
 /// Whether every value of the one type is a value of the other, and text carries it there.
-fn widens(mine: &Column, theirs: &Column) -> bool {
+pub fn widens(mine: &Column, theirs: &Column) -> bool {
     let strip = |name: &str| {
         name.strip_suffix("[]")
             .map_or((name.to_owned(), false), |n| (n.to_owned(), true))

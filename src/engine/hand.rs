@@ -22,7 +22,7 @@ use super::sequences;
 use super::snapshot;
 use super::source::{ChunkSource, GenerateSource, PostgresSource};
 use super::worker::{Measured, Order, ReadFrom, Ready, Report, Shared, WriteTo};
-use super::{backend, settings};
+use super::{backend, drift, settings};
 use crate::config::types::LoadMethod;
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::Session;
@@ -162,6 +162,7 @@ impl Hand {
         let loaded = self
             .load(source.as_mut(), dest.as_mut())
             .await
+            .map_err(drift::explain_null)
             .map_err(lost)?;
         let ready = self
             .finish_loading(dest.as_ref(), identity.clone(), loaded)
@@ -239,7 +240,7 @@ impl Hand {
             .await?;
         let identity = self.announce(&session, Side::Destination).await?;
         for sql in first {
-            session.execute(sql, "making the target table").await?;
+            session.execute(sql, "making the target ready").await?;
         }
         let dest: Box<dyn ChunkDestination> = match method {
             LoadMethod::Copy => Box::new(CopyDestination::new(session)),

@@ -12,6 +12,7 @@ mod commit;
 mod crew;
 pub mod dest;
 mod determinism;
+mod drift;
 mod eligibility;
 mod expression;
 pub mod fail_point;
@@ -113,6 +114,8 @@ pub struct StreamPlan {
     pub bytes: u64,
     /// What would be created in the destination, as SQL; empty where the target exists.
     pub creates: Vec<String>,
+    /// What would be changed in a target that exists, as SQL.
+    pub alters: Vec<String>,
 }
 
 /// What a run is going to do.

@@ -180,6 +180,8 @@ pub struct CommitInputs {
     pub missing: usize,
     /// Targets that are replaced.
     pub replaced: usize,
+    /// Whether a target is altered first.
+    pub altered: bool,
     /// Prepared transactions the destination still has room for.
     pub prepared_slots: u32,
 }
@@ -192,6 +194,7 @@ pub fn choose_commit(inputs: CommitInputs) -> std::result::Result<(CommitForm, S
         existing,
         missing,
         replaced,
+        altered,
         prepared_slots,
     } = inputs;
     if replaced > 0 {
@@ -205,6 +208,9 @@ pub fn choose_commit(inputs: CommitInputs) -> std::result::Result<(CommitForm, S
     }
     if workers <= 1 {
         return single("one worker, one COMMIT");
+    }
+    if altered {
+        return single("a target is altered, in the same transaction: one worker, one COMMIT");
     }
     if existing == 0 {
         let why =

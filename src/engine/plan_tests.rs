@@ -36,6 +36,7 @@ fn inputs(workers: u32, existing: usize, missing: usize, prepared_slots: u32) ->
         existing,
         missing,
         replaced: 0,
+        altered: false,
         prepared_slots,
     }
 }

@@ -82,6 +82,7 @@ impl Attempt<'_> {
                     .iter()
                     .filter(|one| matches!(one.target, Target::Replaced(_)))
                     .count(),
+                altered: matched.iter().any(|one| one.alters().is_some()),
                 prepared_slots: room.prepared.clamp(0, i64::from(u32::MAX)) as u32,
             })
             .map_err(refused)?,
@@ -211,6 +212,13 @@ impl Attempt<'_> {
     ) -> PlanSummary {
         let mut notes: Vec<String> = matched.iter().filter_map(targets::text_note).collect();
         for one in matched {
+            notes.extend(one.drift.notes.iter().cloned());
+            if let (Some(sql), Target::Existing(table)) = (one.alters(), &one.target) {
+                notes.push(format!(
+                    "{}: altered first ({sql}); who reads it waits until the run ends",
+                    table.name
+                ));
+            }
             match &one.target {
                 Target::Missing(blueprint) => notes.extend(blueprint.notes.iter().cloned()),
                 Target::Replaced(relation) => notes.push(format!(
@@ -260,6 +268,7 @@ impl Attempt<'_> {
                     why_text: stream.why_text.clone(),
                     chunks: chunk_count,
                     bytes: chunks.map(|chunk| chunk.bytes).sum(),
+                    alters: one.alters().into_iter().collect(),
                     creates: match &one.target {
                         Target::Missing(blueprint) => blueprint.statements(),
                         _ => Vec::new(),

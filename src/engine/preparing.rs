@@ -6,11 +6,11 @@ use super::leader::Leader;
 use super::plan::CommitForm;
 use super::planning::Planned;
 use super::replace::{self, Replacement};
-use super::report;
 use super::sequences::{self, Sequence};
 use super::state::{self, Details, LedgerHead, RunState};
 use super::targets::Target;
 use super::worker::WriteTo;
+use super::{report, settings};
 use crate::config::types::LoadMethod;
 use crate::error::Result;
 
@@ -38,6 +38,8 @@ impl Attempt<'_> {
         let (mut prepared, mut replaced) = (Prepared::default(), Vec::new());
         for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
             match (&one.target, &stream.load_into) {
+                // the worker that alters it locks it itself
+                (Target::Existing(_), _) if one.alters().is_some() => {}
                 (Target::Existing(relation), _) => {
                     leader.hold(&relation.name, one.upsert.as_ref()).await?;
                 }
@@ -51,7 +53,12 @@ impl Attempt<'_> {
                     });
                 }
                 (Target::Replaced(relation), Some(hidden)) => {
-                    replaced.push((&**relation, hidden, stream.columns.as_slice()));
+                    replaced.push(replace::Wanted {
+                        planned: relation,
+                        drift: &one.drift,
+                        hidden,
+                        columns: &stream.columns,
+                    });
                 }
                 _ => {}
             }
@@ -112,6 +119,11 @@ impl Attempt<'_> {
         }
         if *form == CommitForm::SingleWriter {
             for (stream, one) in plan.streams.iter().zip(matched) {
+                if let Some(alter) = one.alters() {
+                    // the worker itself may wait for rows of others as long as it takes
+                    let waits = |time| format!("SET LOCAL lock_timeout = '{time}'");
+                    first.extend([waits(settings::LOCK_TIMEOUT), alter, waits("0")]);
+                }
                 if let (Target::Missing(blueprint), Some(name)) = (&one.target, &stream.load_into) {
                     first.extend(blueprint.create(name));
                     last.extend(blueprint.build_keys(name));

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blueprint::Blueprint;
+use super::drift::{self, Drift};
 use super::eligibility::Reference;
 use super::fit::{self, Fit};
 use super::leader::explain_lock;
@@ -58,10 +59,20 @@ pub struct Matched {
     pub target: Target,
     /// The columns, and how they travel.
     pub fit: Fit,
+    /// What is changed in the target for that.
+    pub drift: Drift,
     /// How its rows are upserted, where they meet rows that are there.
     pub upsert: Option<Upsert>,
     /// What transforms do to the relation, where there are any.
     pub transformed: Option<Transformed>,
+}
+
+impl Matched {
+    /// The statement that alters the target for this run; none where it stays as it is.
+    #[must_use]
+    pub fn alters(&self) -> Option<String> {
+        self.drift.alter(self.target_name.as_ref()?)
+    }
 }
 
 /// The streams of a generating source, as relations that look as what it makes.
@@ -100,18 +111,12 @@ pub fn match_nowhere(found: &[Found]) -> Result<Vec<Matched>> {
         .map(|found| {
             let fit = fit::own_columns(&found.relation, found.chosen())
                 .map_err(|problems| does_not_fit(&problems))?;
-            Ok(matched(found, None, Target::Nowhere, fit, None))
+            Ok(matched(found, None, Target::Nowhere, fit))
         })
         .collect()
 }
 
-fn matched(
-    found: &Found,
-    target_name: Option<Name>,
-    target: Target,
-    fit: Fit,
-    upsert: Option<Upsert>,
-) -> Matched {
+fn matched(found: &Found, target_name: Option<Name>, target: Target, fit: Fit) -> Matched {
     let generated = found.relation.kind == RelationKind::Other;
     Matched {
         stream: found.stream.clone(),
@@ -124,7 +129,8 @@ fn matched(
         target_name,
         target,
         fit,
-        upsert,
+        drift: Drift::default(),
+        upsert: None,
         transformed: found.transformed.clone(),
     }
 }
@@ -156,7 +162,19 @@ pub async fn match_targets(
         {
             Some(target) => match target.kind {
                 RelationKind::Table | RelationKind::Partitioned => {
-                    fit::fit(source, chosen, &target).map(|fit| (in_place(target), fit))
+                    let policies = pipeline.schema_evolution;
+                    let primary = session
+                        .rows(&drift::primary_key_sql(&name), "reading a primary key")
+                        .await?;
+                    let primary: Vec<String> = primary
+                        .iter()
+                        .filter_map(|row| row.get(0).map(str::to_owned))
+                        .collect();
+                    let is_table =
+                        matches!(source.kind, RelationKind::Table | RelationKind::Partitioned);
+                    let knows_nulls = is_table && found.transformed.is_none();
+                    drift::evolve(policies, source, knows_nulls, chosen, target, &primary)
+                        .map(|(target, fit, drift)| (in_place(target), fit, drift))
                 }
                 other => Err(vec![format!(
                     "{name} is a {}, which cannot be appended to",
@@ -166,12 +184,12 @@ pub async fn match_targets(
             None => match fit::own_columns(source, chosen) {
                 Ok(fit) => missing_target(session, snapshot, found, &fit, &name)
                     .await?
-                    .map(|target| (target, fit)),
+                    .map(|target| (target, fit, Drift::default())),
                 Err(problems) => Err(problems),
             },
         };
         let outcome = match (outcome, snapshot) {
-            (Ok((target, fit)), Some(snapshot)) if source.kind != RelationKind::Other => {
+            (Ok((target, fit, drift)), Some(snapshot)) if source.kind != RelationKind::Other => {
                 let same_type = |name: &&String| {
                     target.table().is_none_or(|target| {
                         source.column(name).map(|c| &c.base_type)
@@ -189,24 +207,26 @@ pub async fn match_targets(
                 let found =
                     user_types::problems(snapshot.reader(), session, source, &columns).await?;
                 if found.is_empty() {
-                    Ok((target, fit))
+                    Ok((target, fit, drift))
                 } else {
                     Err(found)
                 }
             }
             (outcome, _) => outcome,
         };
-        let outcome = outcome.and_then(|(mut target, fit)| {
+        let outcome = outcome.and_then(|(mut target, fit, drift)| {
             let upsert = match key {
                 Some(key) => upsert::plan(source, &fit, &mut target, key)?,
                 None => None,
             };
-            Ok((target, fit, upsert))
+            Ok((target, fit, drift, upsert))
         });
         match outcome {
-            Ok((target, fit, upsert)) => {
-                all.push(matched(found, Some(name), target, fit, upsert));
-            }
+            Ok((target, fit, drift, upsert)) => all.push(Matched {
+                drift,
+                upsert,
+                ..matched(found, Some(name), target, fit)
+            }),
             Err(more) => problems.extend(more),
         }
     }

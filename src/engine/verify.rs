@@ -26,16 +26,7 @@ pub fn expressions(one: &Matched, at_source: bool) -> String {
             .map_or_else(String::new, |column| format!("::{}", column.type_name)),
         _ => String::new(),
     };
-    let in_order: Vec<&String> = match one.target.table() {
-        Some(relation) => relation
-            .columns
-            .iter()
-            .map(|c| &c.name)
-            .filter(|name| one.fit.columns.contains(name))
-            .collect(),
-        None => one.fit.columns.iter().collect(),
-    };
-    in_order
+    in_order(one)
         .into_iter()
         .map(|name| {
             format!(
@@ -47,6 +38,19 @@ pub fn expressions(one: &Matched, at_source: bool) -> String {
         })
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// The columns that were copied, in the target's order.
+fn in_order(one: &Matched) -> Vec<&String> {
+    match one.target.table() {
+        Some(relation) => relation
+            .columns
+            .iter()
+            .map(|c| &c.name)
+            .filter(|name| one.fit.columns.contains(name))
+            .collect(),
+        None => one.fit.columns.iter().collect(),
+    }
 }
 
 fn sums_sql(expressions: &str, from: &str, less: &Baseline) -> String {
@@ -138,16 +142,23 @@ pub async fn baseline(session: &Session, one: &Matched) -> Result<Baseline> {
     else {
         return Ok(None);
     };
+    let doing = format!("looking into {target}");
+    session.execute("SAVEPOINT look", &doing).await?;
     let sql = format!("SELECT EXISTS (SELECT FROM {})", target.sql());
-    if session
-        .value(&sql, &format!("looking into {target}"))
-        .await?
-        .as_deref()
-        != Some("t")
-    {
-        return Ok(None);
+    let filled = session.value(&sql, &doing).await?.as_deref() == Some("t");
+    let mut before = None;
+    if filled {
+        // as its rows will be once it is altered
+        let columns: Vec<String> = in_order(one)
+            .into_iter()
+            .map(|name| format!("{} AS {}", one.drift.beforehand(name), quote_ident(name)))
+            .collect();
+        let sql = sums_sql(&columns.join(", "), &target.sql(), &None);
+        before = Some(sums(session, &sql, target).await?);
     }
-    target_sums(session, one, &None).await.map(Some)
+    // our lock must not be in the way of a worker that alters it
+    session.execute("ROLLBACK TO look", &doing).await?;
+    Ok(before)
 }
 
 /// The error of a run whose streams do not match, naming each.

@@ -91,10 +91,17 @@ pub fn plan_text(plan: &PlanSummary) -> String {
         .iter()
         .flat_map(|stream| &stream.creates)
         .collect();
-    if !creates.is_empty() {
-        out.push_str("\nwould create:\n");
-        for sql in creates {
-            let _ = writeln!(out, "  {sql};");
+    let alters: Vec<&String> = plan
+        .streams
+        .iter()
+        .flat_map(|stream| &stream.alters)
+        .collect();
+    for (what, statements) in [("create", creates), ("alter", alters)] {
+        if !statements.is_empty() {
+            let _ = writeln!(out, "\nwould {what}:");
+            for sql in statements {
+                let _ = writeln!(out, "  {sql};");
+            }
         }
     }
     out

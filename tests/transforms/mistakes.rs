@@ -166,11 +166,12 @@ fn columns_of_the_query_must_fit_the_target() {
         &databases.dest,
         "CREATE TABLE t (id int, total int, must text NOT NULL)",
     );
-    let document = through(
+    let mut document = through(
         &databases,
         &json!("t"),
         &["SELECT id, amount AS total, note AS extra FROM input"],
     );
+    document["schema_evolution"] = json!({ "new_column": "refuse" });
     try_run(&document, &[]).refused(&[
         "column `total`: type numeric(10,2) cannot go into integer",
         "column `extra` of public.t is missing in public.t",

@@ -13,6 +13,7 @@ mod exchange;
 pub use dependents::problems;
 pub use exchange::exchange;
 
+use super::drift::Drift;
 use super::leader::{Leader, explain_lock};
 use super::sequences::{self, Sequence};
 use crate::error::{Error, Kind, Result};
@@ -31,39 +32,55 @@ pub struct Replacement {
     pub hidden: Name,
     /// How the new table is made.
     definition: Definition,
+    /// What the new table has otherwise than the target.
+    alter: Option<String>,
     /// The target's sequences that must be moved past what is copied.
     sequences: Vec<Sequence>,
 }
 
+/// A target that is going to be replaced.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The target as the new table will be.
+    pub planned: &'a Relation,
+    /// What is changed for that.
+    pub drift: &'a Drift,
+    /// The new table's name until the exchange.
+    pub hidden: &'a Name,
+    /// The columns that are copied.
+    pub columns: &'a [String],
+}
+
 /// Holds the targets against ALTER, sees that they are as they were planned and that nothing else
 /// refers to them, and reads how each is made.
-///
-/// `wanted` is each target as it was planned, its hidden name, and the columns that are copied.
-pub async fn read(
-    leader: &Leader,
-    wanted: &[(&Relation, &Name, &[String])],
-) -> Result<Vec<Replacement>> {
+pub async fn read(leader: &Leader, wanted: &[Wanted<'_>]) -> Result<Vec<Replacement>> {
     let session = &leader.decision;
-    let oids: Vec<u32> = wanted.iter().map(|(planned, ..)| planned.oid).collect();
-    for (planned, ..) in wanted {
-        hold(session, planned).await?;
+    let oids: Vec<u32> = wanted.iter().map(|one| one.planned.oid).collect();
+    for one in wanted {
+        hold(session, one.planned, one.drift).await?;
     }
     refuse(&problems(session, &oids).await?)?;
     let hidden: Vec<(u32, &Name)> = wanted
         .iter()
-        .map(|(planned, hidden, _)| (planned.oid, *hidden))
+        .map(|one| (one.planned.oid, one.hidden))
         .collect();
     let mut replacements = Vec::with_capacity(wanted.len());
-    for (planned, own, columns) in wanted {
-        let mut sequences = sequences::sequences(session, &planned.name, columns).await?;
+    for one in wanted {
+        let Wanted {
+            planned,
+            hidden: own,
+            ..
+        } = *one;
+        let mut sequences = sequences::sequences(session, &planned.name, one.columns).await?;
         for sequence in &mut sequences {
             // its rows are in the new table
-            sequence.table = (*own).clone();
+            sequence.table = own.clone();
         }
         replacements.push(Replacement {
             target: planned.name.clone(),
             oid: planned.oid,
-            hidden: (*own).clone(),
+            hidden: own.clone(),
+            alter: one.drift.alter(own),
             definition: Definition::read(session, planned.oid, own, &hidden).await?,
             sequences,
         });
@@ -81,6 +98,7 @@ pub fn make(replacements: &[Replacement]) -> Vec<String> {
             .flat_map(move |one| part(&one.definition).iter().cloned())
     };
     let mut statements: Vec<String> = all(|d| &d.create).collect();
+    statements.extend(replacements.iter().filter_map(|one| one.alter.clone()));
     if !replacements.is_empty() {
         statements.push("SAVEPOINT rehearsal".to_owned());
         statements.extend(all(|d| &d.build));
@@ -107,7 +125,7 @@ pub async fn build(session: &Session, one: &Replacement) -> Result<()> {
 
 /// Holds a target until the run ends: readers and writers go on, but nobody alters it, refers to
 /// it, or replaces it as well. Sees that it still is what was planned.
-async fn hold(session: &Session, planned: &Relation) -> Result<()> {
+async fn hold(session: &Session, planned: &Relation, drift: &Drift) -> Result<()> {
     let target = &planned.name;
     let sql = format!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", target.sql());
     session
@@ -115,7 +133,12 @@ async fn hold(session: &Session, planned: &Relation) -> Result<()> {
         .await
         .map_err(explain_lock)?;
     let now = catalog::relation(session, target).await?;
-    let same = now.is_some_and(|now| now.oid == planned.oid && now.columns == planned.columns);
+    let columns = if drift.changes.is_empty() {
+        &planned.columns
+    } else {
+        &drift.was
+    };
+    let same = now.is_some_and(|now| now.oid == planned.oid && now.columns == *columns);
     if same { Ok(()) } else { Err(changed(target)) }
 }
 

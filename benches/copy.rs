@@ -100,6 +100,7 @@ fn generated(c: &mut Criterion) {
         why_text: None,
         fan_out: 1,
         why_one_worker: None,
+        only: None,
         upsert: None,
         frozen: false,
     };

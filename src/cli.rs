@@ -60,6 +60,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List the runs that a destination knows of, and settle those that died
     Runs(RunsArgs),
+    /// List how far incremental streams have been copied, and begin them anew
+    Marks(MarksArgs),
     /// List the profiles that can be benchmarked
     Profiles(ProfilesArgs),
     /// Manage the throw-away Postgres
@@ -278,6 +280,46 @@ pub enum RunsAction {
         forget: bool,
         /// Forget without asking
         #[arg(long, short, requires = "forget")]
+        yes: bool,
+    },
+}
+
+/// `rb-bench marks`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench marks --dest-url postgres://app@db2/shop      how far each incremental stream has been copied
+  rb-bench marks reset orders_copy --pipeline orders.yaml
+  rb-bench marks reset orders_copy --stream public.orders --pipeline orders.yaml --yes
+
+The next run of a stream without a mark copies it from the beginning.")]
+pub struct MarksArgs {
+    /// What to do; list them when omitted
+    #[command(subcommand)]
+    pub action: Option<MarksAction>,
+    /// The destination
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "pipeline")]
+    pub dest_url: Option<String>,
+    /// The document that names the destination
+    #[arg(long, global = true, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    /// Text for a person, or one JSON document
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What `rb-bench marks` can do beside listing.
+#[derive(Debug, Subcommand)]
+pub enum MarksAction {
+    /// Delete marks: the next run copies from the beginning
+    Reset {
+        /// The pipeline, as its document names it
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// One stream of it alone, with its schema
+        #[arg(long, value_name = "SCHEMA.TABLE")]
+        stream: Option<String>,
+        /// Without asking
+        #[arg(long, short)]
         yes: bool,
     },
 }

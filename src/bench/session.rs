@@ -20,7 +20,7 @@ use super::target::WritesTo;
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::config::relation::is_pattern;
 use crate::config::types::{
-    DestinationConnector, Endpoint, Pipeline, Secret, SourceConnector, Stream,
+    DestinationConnector, Endpoint, Pipeline, Secret, SourceConnector, Stream, SyncMode,
 };
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::{available_cores, resolve_pipeline};
@@ -157,6 +157,22 @@ pub struct Open {
     pub warnings: Vec<String>,
 }
 
+/// Refuses a pipeline that copies other rows each time.
+fn require_repeatable(pipeline: &Pipeline) -> Result<()> {
+    let mut streams = pipeline.source.streams.iter();
+    match streams.find(|stream| stream.sync_mode != SyncMode::FullRefresh) {
+        None => Ok(()),
+        Some(stream) => Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "stream `{}` copies only what is new since its last run, and a benchmark repeats one copy",
+                stream.name
+            ),
+        )
+        .remedy("measure it with sync_mode: full_refresh")),
+    }
+}
+
 /// Binds a plan to its databases: starts and seeds the managed server, or looks at the user's own.
 pub async fn open(
     plan: &Plan,
@@ -165,7 +181,9 @@ pub async fn open(
 ) -> Result<Open> {
     let mut pipelines = BTreeMap::new();
     for arm in plan.arms() {
-        pipelines.insert(*arm, plan.profile.pipeline(*arm)?);
+        let pipeline = plan.profile.pipeline(*arm)?;
+        require_repeatable(&pipeline)?;
+        pipelines.insert(*arm, pipeline);
     }
     let mut open = Open {
         cluster: None,

@@ -7,6 +7,7 @@ mod check;
 mod cluster;
 mod confirm;
 mod interrupt;
+mod marks;
 mod profiles;
 mod run;
 mod runs;
@@ -30,6 +31,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Copy(args)) => in_runtime(run::copy(args)),
         Some(Command::Check(args)) => in_runtime(check::run(args)),
         Some(Command::Runs(args)) => in_runtime(runs::run(args)),
+        Some(Command::Marks(args)) => in_runtime(marks::run(args)),
         Some(Command::Profiles(args)) => profiles::run(&args),
         None => in_runtime(bench::run(cli.bench)),
     };
@@ -53,6 +55,7 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Copy(args)) => args.options.format,
         Some(Command::Check(args)) => args.format,
         Some(Command::Runs(args)) => args.format,
+        Some(Command::Marks(args)) => args.format,
         Some(Command::Profiles(args)) => args.format,
         Some(Command::Cluster(args)) => match args.action {
             ClusterAction::Status { format } => format,

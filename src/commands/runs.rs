@@ -1,5 +1,7 @@
 //! `rb-bench runs [resolve ID]`: what a destination knows of its runs, and settling dead ones.
 
+use std::path::Path;
+
 use super::confirm;
 use crate::cli::{Format, RunsAction, RunsArgs};
 use crate::config::parser;
@@ -12,7 +14,7 @@ use crate::report;
 
 /// Does what was typed.
 pub(super) async fn run(args: RunsArgs) -> Result<u8> {
-    let server = destination(&args)?;
+    let server = destination(args.dest_url.as_deref(), args.pipeline.as_deref())?;
     match args.action {
         None => {
             let runs = runs::list(&server).await?;
@@ -39,8 +41,8 @@ pub(super) async fn run(args: RunsArgs) -> Result<u8> {
 }
 
 /// The database that was named, by its URL or by a document.
-fn destination(args: &RunsArgs) -> Result<Server> {
-    let endpoint = match (&args.dest_url, &args.pipeline) {
+pub(super) fn destination(url: Option<&str>, document: Option<&Path>) -> Result<Server> {
+    let endpoint = match (url, document) {
         (Some(url), _) => Endpoint {
             url: Some(Secret::new(url)),
             ..Endpoint::default()
@@ -50,13 +52,13 @@ fn destination(args: &RunsArgs) -> Result<Server> {
             DestinationConnector::Null => {
                 return Err(Error::new(
                     Kind::Usage,
-                    "dest-null keeps nothing, so it knows no runs",
+                    "dest-null keeps nothing, so it knows no runs and no marks",
                 ));
             }
         },
         (None, None) => {
             return Err(
-                Error::new(Kind::Usage, "which destination's runs is not said")
+                Error::new(Kind::Usage, "which destination is meant is not said")
                     .remedy("give --dest-url URL, or --pipeline FILE"),
             );
         }

@@ -9,12 +9,14 @@ use super::types::{Pipeline, SyncMode};
 /// Refuses what a later version brings; the rest of the validator judges it as if it were here.
 pub(super) fn judge(pipeline: &Pipeline, report: &mut Checked<'_>) {
     for (n, stream) in pipeline.source.streams.iter().enumerate() {
-        if stream.sync_mode != SyncMode::FullRefresh {
+        if stream.sync_mode == SyncMode::Cdc {
             let path = format!("source.streams.{n}.sync_mode");
             let shown = report.shown(&path, "");
             report.refuse(
                 &path,
-                format!("not in this version of rb-bench ({shown}); accepted: full_refresh"),
+                format!(
+                    "not in this version of rb-bench ({shown}); accepted: full_refresh, incremental"
+                ),
             );
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::commit::Commit;
 use super::crew::Crew;
+use super::cursors;
 use super::fail_point::{Point, reach};
 use super::leader::Leader;
 use super::plan::CommitForm;
@@ -115,8 +116,15 @@ impl Attempt<'_> {
 
     /// Settles what died earlier and takes the run; its result, where it is done already.
     async fn claim(&self, leader: &Leader) -> Result<Option<FinishedRun>> {
+        let pipeline = &self.pipeline().pipeline;
+        if self.is_incremental() {
+            cursors::claim(leader, pipeline).await?;
+        }
         for sentence in recovery::settle(&leader.control, &leader.server).await? {
             self.request.telemetry.event(sentence);
+        }
+        if self.is_incremental() {
+            cursors::require_settled(&leader.control, pipeline).await?;
         }
         leader.claim(self.run).await?;
         self.replay(leader).await
@@ -319,6 +327,7 @@ impl Attempt<'_> {
                     replacements: &prepared.replacements,
                     took: self.started.elapsed(),
                     sequences: &prepared.sequences,
+                    marks: &planned.marks(),
                     result: &self.result(crew),
                     telemetry: &self.request.telemetry,
                     cancel: &self.request.cancel,

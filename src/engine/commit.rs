@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::crew::Crew;
+use super::cursors::{self, Mark};
 use super::fail_point::{Point, reach};
 use super::leader::Leader;
 use super::plan::CommitForm;
@@ -62,6 +63,8 @@ pub struct Commit<'a> {
     pub took: Duration,
     /// Sequences of existing targets.
     pub sequences: &'a [Sequence],
+    /// Marks to commit with the rows.
+    pub marks: &'a [Mark],
     /// The result as far as it is known.
     pub result: &'a PipelineResult,
     /// What the run tells.
@@ -94,12 +97,15 @@ impl Commit<'_> {
         )
     }
 
+    fn marks_sql(&self) -> impl Iterator<Item = String> {
+        self.marks
+            .iter()
+            .map(|mark| cursors::write(mark, &self.head.run))
+    }
+
     async fn single_writer(&self, crew: &mut Crew) -> Result<()> {
-        let statements = if self.keep_result {
-            vec![self.committed_row()]
-        } else {
-            Vec::new()
-        };
+        let row = self.keep_result.then(|| self.committed_row());
+        let statements: Vec<String> = row.into_iter().chain(self.marks_sql()).collect();
         let outcome = first_error(crew.order(commit_all(crew, &statements), None).await);
         let Err(error) = outcome else { return Ok(()) };
         if error.commit_state() != CommitState::AfterCommitUnknown {
@@ -207,6 +213,9 @@ impl Commit<'_> {
         decision
             .execute(&self.committed_row(), "writing the ledger row")
             .await?;
+        for sql in self.marks_sql() {
+            decision.execute(&sql, "moving a mark").await?;
+        }
         reach(Point::Deciding).await?;
         match decision.execute("COMMIT", "committing the run").await {
             Ok(()) => reach(Point::Decided)
@@ -369,6 +378,7 @@ impl Commit<'_> {
         let workers: Vec<LedgerWorker> = transactions.values().cloned().collect();
         let details = Details {
             workers: &workers,
+            marks: self.marks,
             // it is complete with the last commit, whoever is there to say so
             result: Some(self.result),
             ..Details::default()

@@ -69,6 +69,8 @@ pub struct StreamSpec {
     pub fan_out: u32,
     /// Why that is one, where eligibility made it so.
     pub why_one_worker: Option<String>,
+    /// A condition on its rows, as SQL, where not all are read.
+    pub only: Option<String>,
     /// How its rows are upserted; none where they are added.
     pub upsert: Option<Upsert>,
     /// Whether it loads into a table that it has for itself, in one statement: its rows are written
@@ -101,6 +103,8 @@ pub struct Chunk {
     pub to_block: Option<u32>,
     /// Bytes the catalogs promise, TOAST included.
     pub bytes: u64,
+    /// A condition on the relation's rows, as SQL: an increment.
+    pub only: Option<String>,
 }
 
 impl Chunk {
@@ -113,6 +117,7 @@ impl Chunk {
             from_block: None,
             to_block: None,
             bytes,
+            only: None,
         }
     }
 }
@@ -262,6 +267,7 @@ pub fn cut(stream: usize, leaf: &Leaf, chunk_bytes: u64) -> Vec<Chunk> {
             from_block: (i > 0).then(|| (blocks * i / pieces) as u32),
             to_block: (i + 1 < pieces).then(|| (blocks * (i + 1) / pieces) as u32),
             bytes: leaf.bytes / pieces,
+            only: None,
         })
         .collect()
 }
@@ -294,6 +300,10 @@ pub fn lay_out(
         Origin::Relation(relation) => relation.bytes(),
         Origin::Generated => 0,
     };
+    let whole = |s: usize| Chunk {
+        only: streams[s].only.clone(),
+        ..Chunk::whole(s, size(&streams[s]))
+    };
     let total = streams.iter().map(size).sum();
     let target = chunk_bytes(configured_chunk, total, workers);
     let mut lists: Vec<Vec<Chunk>> = Vec::new();
@@ -311,16 +321,11 @@ pub fn lay_out(
                         .map(|chunk| vec![chunk]),
                 );
             }
-            _ => lists.push(vec![Chunk::whole(index, size(stream))]),
+            _ => lists.push(vec![whole(index)]),
         }
     }
     for group in groups {
-        lists.push(
-            group
-                .iter()
-                .map(|&s| Chunk::whole(s, size(&streams[s])))
-                .collect(),
-        );
+        lists.push(group.iter().map(|&s| whole(s)).collect());
     }
     let mut units: Vec<Unit> = lists
         .into_iter()

@@ -99,6 +99,7 @@ fn units_come_largest_first_and_busy_workers_are_counted() {
         why_text: None,
         fan_out,
         why_one_worker: (fan_out == 1).then(|| "view".to_owned()),
+        only: None,
         upsert: None,
         frozen: false,
     };

@@ -3,12 +3,13 @@
 //! It reads and decides; nothing is written here. The pure part is in `plan`.
 
 use super::attempt::{Attempt, OpenSource};
+use super::cursors::Mark;
 use super::eligibility;
 use super::leader::Leader;
 use super::plan::{self, CommitForm, CommitInputs, Origin, Plan, StreamSpec};
 use super::targets::{self, Matched, Target};
-use super::{PlanSummary, StreamPlan, verify};
-use crate::config::types::{CommitChoice, WriteMode};
+use super::{PlanSummary, StreamPlan, cursors, increment, verify};
+use crate::config::types::{CommitChoice, SyncMode, WriteMode};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::ineligible_by_document;
 
@@ -27,7 +28,7 @@ impl Attempt<'_> {
         leader: Option<&Leader>,
         source: &OpenSource,
     ) -> Result<Planned> {
-        let (matched, references, room) = match (self.destination(), leader) {
+        let (mut matched, references, room) = match (self.destination(), leader) {
             (Some(destination), Some(leader)) => {
                 let session = &leader.decision;
                 let snapshot = source.snapshot.as_ref();
@@ -46,6 +47,7 @@ impl Attempt<'_> {
             _ => (targets::match_nowhere(&source.found)?, Vec::new(), None),
         };
         self.refuse_to_verify(&matched)?;
+        self.plan_increments(leader, source, &mut matched).await?;
         let refused = |text: String| {
             Error::new(Kind::Incompatible, text)
                 .remedy("see `rb-bench check` for the plan; nothing was copied")
@@ -120,6 +122,42 @@ impl Attempt<'_> {
             matched,
             summary,
         })
+    }
+
+    /// Finds out what incremental streams are to bring, from the marks of earlier runs.
+    async fn plan_increments(
+        &self,
+        leader: Option<&Leader>,
+        source: &OpenSource,
+        matched: &mut [Matched],
+    ) -> Result<()> {
+        let Some(snapshot) = source.snapshot.as_ref().filter(|_| self.is_incremental()) else {
+            return Ok(());
+        };
+        if self.request.options.limit.is_some() && self.writes() {
+            return Err(Error::new(
+                Kind::Usage,
+                "--limit leaves out rows of an incremental stream, and its mark would hide them",
+            )
+            .remedy("leave it out, or give --dry-run"));
+        }
+        let pipeline = &self.pipeline().pipeline;
+        let marks = match leader {
+            Some(leader) => cursors::find(&leader.decision, Some(pipeline)).await?,
+            None => Vec::new(),
+        };
+        let streams = matched.iter_mut();
+        for one in streams.filter(|one| one.stream.sync_mode == SyncMode::Incremental) {
+            let increment = increment::plan(snapshot.reader(), one, pipeline, &marks).await?;
+            one.increment = Some(increment);
+        }
+        Ok(())
+    }
+
+    /// Whether a stream goes on from the mark of an earlier run.
+    pub(super) fn is_incremental(&self) -> bool {
+        let mut streams = self.pipeline().source.streams.iter();
+        streams.any(|stream| stream.sync_mode == SyncMode::Incremental)
     }
 
     /// The columns by which an upsert knows a row that is there, where the document asks for one.
@@ -198,6 +236,10 @@ impl Attempt<'_> {
             why_text: one.fit.why_text.clone(),
             fan_out: self.resolved.fan_out(why.is_none()),
             why_one_worker: why,
+            only: one
+                .increment
+                .as_ref()
+                .map(|increment| increment.only.clone()),
             upsert: one.upsert.clone().map(|upsert| upsert.summing(sums)),
             frozen: matches!(one.target, Target::Replaced(_)),
         }
@@ -219,6 +261,7 @@ impl Attempt<'_> {
                     table.name
                 ));
             }
+            notes.extend(one.increment.iter().map(|i| i.note.clone()));
             match &one.target {
                 Target::Missing(blueprint) => notes.extend(blueprint.notes.iter().cloned()),
                 Target::Replaced(relation) => notes.push(format!(
@@ -283,5 +326,13 @@ impl Attempt<'_> {
             parallelism_reason: self.resolved.reason(),
             notes,
         }
+    }
+}
+
+impl Planned {
+    /// The marks that the run commits with its rows.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        let increments = self.matched.iter().filter_map(|one| one.increment.as_ref());
+        increments.filter_map(|i| i.mark.clone()).collect()
     }
 }

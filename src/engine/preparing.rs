@@ -2,6 +2,7 @@
 
 use super::attempt::Attempt;
 use super::commit::Aside;
+use super::cursors;
 use super::leader::Leader;
 use super::plan::CommitForm;
 use super::planning::Planned;
@@ -64,7 +65,8 @@ impl Attempt<'_> {
             }
         }
         prepared.replacements = replace::read(leader, &replaced).await?;
-        if planned.form != CommitForm::SingleWriter || self.request.options.run_id.is_some() {
+        let keeps = self.request.options.run_id.is_some() || !planned.marks().is_empty();
+        if planned.form != CommitForm::SingleWriter || keeps {
             state::ensure(&leader.control).await?;
         }
         if planned.form == CommitForm::BuiltAside {
@@ -118,6 +120,9 @@ impl Attempt<'_> {
             first.push("SET CONSTRAINTS ALL DEFERRED".to_owned());
         }
         if *form == CommitForm::SingleWriter {
+            if !planned.marks().is_empty() {
+                first.push(cursors::hold_as_writer(&self.pipeline().pipeline));
+            }
             for (stream, one) in plan.streams.iter().zip(matched) {
                 if let Some(alter) = one.alters() {
                     // the worker itself may wait for rows of others as long as it takes

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::backend;
+use super::cursors;
 use super::fail_point::{Point, reach};
 use super::state::{self, LedgerRow, LedgerWorker, RunId};
 use crate::error::{Error, Kind, Result};
@@ -200,11 +201,15 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
         }
     }
     if aborted == 0 {
-        let sql = format!(
+        // several statements sent as one are one transaction
+        let mut sql = format!(
             "UPDATE {}.runs SET state = 'committed', decided_at = pg_catalog.now() WHERE run = {}",
             state::SCHEMA,
             quote_literal(run)
         );
+        for mark in &row.marks {
+            sql = format!("{sql}; {}", cursors::write(mark, &row.run));
+        }
         control.execute(&sql, "confirming a run").await?;
         return Ok(format!(
             "run `{run}` died after its last commit; it is complete"

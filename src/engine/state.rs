@@ -7,6 +7,7 @@
 //! | committing | leader, before workers commit one by one | partly committed until proven otherwise |
 //! | committed | the run's deciding transaction | committed |
 
+use super::cursors::Mark;
 use super::result::PipelineResult;
 use super::upsert::TEMPORARY;
 use crate::config::types::WriteMode;
@@ -147,6 +148,8 @@ pub struct LedgerRow {
     pub upserts: bool,
     /// Its workers (commit form ledger).
     pub workers: Vec<LedgerWorker>,
+    /// The marks that come with their rows (commit form ledger).
+    pub marks: Vec<Mark>,
     /// Hidden tables, to be dropped when it died.
     pub aside: Vec<Name>,
     /// Its result, once committed.
@@ -158,6 +161,7 @@ pub struct LedgerRow {
 pub fn write_run(head: &LedgerHead, state: RunState, details: &Details<'_>) -> String {
     let json = |value: serde_json::Value| quote_literal(&value.to_string());
     let workers = json(serde_json::json!(details.workers));
+    let marks = json(serde_json::json!(details.marks));
     let aside: Vec<&str> = details
         .aside
         .iter()
@@ -173,10 +177,10 @@ pub fn write_run(head: &LedgerHead, state: RunState, details: &Details<'_>) -> S
         "NULL"
     };
     format!(
-        "INSERT INTO {SCHEMA}.runs (run, pipeline, digest, state, commit_form, write_mode, workers, aside, result, decided_at) \
-         VALUES ({}, {}, {}, '{}', '{}', '{}', {workers}, {aside}, {result}, {decided}) \
+        "INSERT INTO {SCHEMA}.runs (run, pipeline, digest, state, commit_form, write_mode, workers, cursors, aside, result, decided_at) \
+         VALUES ({}, {}, {}, '{}', '{}', '{}', {workers}, {marks}, {aside}, {result}, {decided}) \
          ON CONFLICT (run) DO UPDATE SET state = excluded.state, commit_form = excluded.commit_form, \
-           workers = excluded.workers, aside = excluded.aside, result = excluded.result, decided_at = excluded.decided_at",
+           workers = excluded.workers, cursors = excluded.cursors, aside = excluded.aside, result = excluded.result, decided_at = excluded.decided_at",
         quote_literal(head.run.as_str()),
         quote_literal(&head.pipeline),
         quote_literal(&head.digest),
@@ -206,6 +210,8 @@ pub struct LedgerHead {
 pub struct Details<'a> {
     /// Transactions of the workers.
     pub workers: &'a [LedgerWorker],
+    /// Marks that are committed with the run (commit form ledger).
+    pub marks: &'a [Mark],
     /// Hidden tables.
     pub aside: &'a [Name],
     /// The result.
@@ -226,7 +232,8 @@ async fn select(session: &Session, condition: &str) -> Result<Vec<LedgerRow>> {
     let doing = "reading the run ledger";
     // as JSON, for a ledger of an older version has fewer columns
     let sql = format!(
-        "SELECT run, state, digest, pg_catalog.to_jsonb(r) ->> 'write_mode' AS write_mode, workers, aside, result \
+        "SELECT run, state, digest, pg_catalog.to_jsonb(r) ->> 'write_mode' AS write_mode, \
+           coalesce(pg_catalog.to_jsonb(r) ->> 'cursors', '[]') AS cursors, workers, aside, result \
            FROM {SCHEMA}.runs r WHERE {condition} ORDER BY started_at"
     );
     let rows = session.rows(&sql, doing).await?;
@@ -246,6 +253,7 @@ async fn select(session: &Session, condition: &str) -> Result<Vec<LedgerRow>> {
                 digest: text("digest").to_owned(),
                 upserts: text("write_mode") == WriteMode::Upsert.name(),
                 workers: serde_json::from_str(text("workers")).map_err(broken)?,
+                marks: serde_json::from_str(text("cursors")).map_err(broken)?,
                 aside: aside
                     .into_iter()
                     .map(|name| Name::new(SCHEMA, name))

@@ -8,6 +8,7 @@ use super::blueprint::Blueprint;
 use super::drift::{self, Drift};
 use super::eligibility::Reference;
 use super::fit::{self, Fit};
+use super::increment::Increment;
 use super::leader::explain_lock;
 use super::plan::{CopyFormat, Origin};
 use super::snapshot::{Found, Snapshot};
@@ -61,6 +62,8 @@ pub struct Matched {
     pub fit: Fit,
     /// What is changed in the target for that.
     pub drift: Drift,
+    /// The rows that are read of it, where they are an increment.
+    pub increment: Option<Increment>,
     /// How its rows are upserted, where they meet rows that are there.
     pub upsert: Option<Upsert>,
     /// What transforms do to the relation, where there are any.
@@ -130,6 +133,7 @@ fn matched(found: &Found, target_name: Option<Name>, target: Target, fit: Fit) -
         target,
         fit,
         drift: Drift::default(),
+        increment: None,
         upsert: None,
         transformed: found.transformed.clone(),
     }

@@ -90,10 +90,18 @@ pub async fn source_sums(session: &Session, one: &Matched) -> Result<Sums> {
     let qualified = one.fit.format == CopyFormat::Text && one.transformed.is_none();
     let path = settings::search_path(qualified);
     session.execute(path, "setting search_path").await?;
+    let only = one.increment.as_ref().map(|increment| increment.only.clone());
     let from = match &one.transformed {
-        None => one.source.sql(),
+        None => {
+            let only = only.map_or_else(String::new, |only| format!(" WHERE {only}"));
+            format!("{}{only}", one.source.sql())
+        }
         Some(Transformed { transform, .. }) => {
-            let rows = rows_sql(&transform.input, &one.source, &Chunk::whole(0, 0));
+            let whole = Chunk {
+                only,
+                ..Chunk::whole(0, 0)
+            };
+            let rows = rows_sql(&transform.input, &one.source, &whole);
             format!("({}) t", transform.over(&rows))
         }
     };

@@ -230,7 +230,7 @@ fn the_version_is_one_point_zero_quoted_or_not() {
 fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
     assert_only(
         with_modes("sync_mode: cdc", ""),
-        "orders.yaml:6:40: source.streams.0.sync_mode: not in this version of rb-bench (`cdc`); accepted: full_refresh",
+        "orders.yaml:6:40: source.streams.0.sync_mode: not in this version of rb-bench (`cdc`); accepted: full_refresh, incremental",
     );
 }
 

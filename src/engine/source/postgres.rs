@@ -48,6 +48,7 @@ pub fn rows_sql(columns: &[String], relation: &Name, chunk: &Chunk) -> String {
     if let Some(block) = chunk.to_block {
         conditions.push(format!("ctid < '({block},0)'::pg_catalog.tid"));
     }
+    conditions.extend(chunk.only.as_ref().map(|only| format!("({only})")));
     let condition = if conditions.is_empty() {
         String::new()
     } else {
@@ -147,6 +148,7 @@ mod tests {
             why_text: None,
             fan_out: 1,
             why_one_worker: None,
+            only: None,
             upsert: None,
             frozen: false,
         };

@@ -47,10 +47,13 @@ impl Traces {
             return Ok(());
         }
         // nobody can begin a run while the lock is held
-        let lock = format!("BEGIN; LOCK TABLE {schema}.runs IN ACCESS EXCLUSIVE MODE");
+        let lock =
+            format!("BEGIN; LOCK TABLE {schema}.runs, {schema}.cursors IN ACCESS EXCLUSIVE MODE");
         let dropped = async {
             session.execute(&lock, doing).await?;
-            let empty = format!("SELECT (NOT EXISTS (SELECT FROM {schema}.runs))::int");
+            let empty = format!(
+                "SELECT (NOT EXISTS (SELECT FROM {schema}.runs) AND NOT EXISTS (SELECT FROM {schema}.cursors))::int"
+            );
             let end = if session.value(&empty, doing).await?.as_deref() == Some("1") {
                 format!("DROP SCHEMA {schema} CASCADE; COMMIT")
             } else {

@@ -6,6 +6,7 @@
 
 use super::leader::Leader;
 use super::schema::{self, SCHEMA};
+use super::settings::LOCK_TIMEOUT;
 use super::state::RunId;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{Server, Session, quote_literal};
@@ -46,7 +47,7 @@ pub async fn claim(leader: &Leader, pipeline: &str) -> Result<()> {
     lock(&leader.decision, pipeline).await.map_err(under_way)?;
     // the only worker of a run that died may still be at its COMMIT, which brings a mark
     let wait = format!(
-        "BEGIN; SET LOCAL lock_timeout = '10s'; SELECT pg_catalog.pg_advisory_xact_lock({}); COMMIT",
+        "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SELECT pg_catalog.pg_advisory_xact_lock({}); COMMIT",
         lock_key("writer of", pipeline)
     );
     let doing = format!("waiting for the last run of pipeline `{pipeline}` to end");
@@ -57,23 +58,21 @@ pub async fn claim(leader: &Leader, pipeline: &str) -> Result<()> {
     outcome.map_err(under_way)
 }
 
+/// Locks the pipeline until the session's transaction ends.
 async fn lock(session: &Session, pipeline: &str) -> Result<()> {
+    // a moment, for the backend of a process that has just ended may be there a little longer
     let sql = format!(
-        "SELECT pg_catalog.pg_try_advisory_xact_lock({})",
+        "SET LOCAL lock_timeout = '2s'; SELECT pg_catalog.pg_advisory_xact_lock({}); SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
         lock_key("pipeline", pipeline)
     );
-    if session
-        .value(&sql, "claiming the pipeline")
-        .await?
-        .as_deref()
-        == Some("t")
-    {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Lock,
-        format!("a run of pipeline `{pipeline}` is under way in another process"),
-    ))
+    let outcome = session.execute(&sql, "claiming the pipeline").await;
+    outcome.map_err(|error| match error.sqlstate() {
+        Some("55P03") => Error::new(
+            Kind::Lock,
+            format!("a run of pipeline `{pipeline}` is under way in another process"),
+        ),
+        _ => error,
+    })
 }
 
 /// What a worker that commits a mark by itself does first: the next run waits for it.

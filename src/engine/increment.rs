@@ -204,8 +204,8 @@ impl Cursor {
             Error::new(Kind::Config, format!("cursor_lag `{lag}` {why}"))
                 .remedy("give an interval such as 10 minutes for a date or timestamp, a number for a number")
         };
-        // the lag's type, what comes out, and the least that can
-        let (kind, out, least) = match self.base_type.as_str() {
+        // the lag's type, what comes out, and the lowest value that can
+        let (kind, out, lowest) = match self.base_type.as_str() {
             "date" | "timestamp without time zone" => {
                 ("interval", "timestamp without time zone", None)
             }
@@ -233,8 +233,8 @@ impl Cursor {
             quote_literal(place),
             if kind == "interval" { out } else { kind }
         );
-        let from = match least {
-            Some(least) => format!("GREATEST(pg_catalog.ceil({place} - {lag_sql}), {least})"),
+        let from = match lowest {
+            Some(lowest) => format!("GREATEST(pg_catalog.ceil({place} - {lag_sql}), {lowest})"),
             None => format!("({place} - {lag_sql})"),
         };
         let sql = format!("SELECT {lag_sql} >= {zero}, {from}::pg_catalog.text");

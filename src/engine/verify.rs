@@ -90,7 +90,10 @@ pub async fn source_sums(session: &Session, one: &Matched) -> Result<Sums> {
     let qualified = one.fit.format == CopyFormat::Text && one.transformed.is_none();
     let path = settings::search_path(qualified);
     session.execute(path, "setting search_path").await?;
-    let only = one.increment.as_ref().map(|increment| increment.only.clone());
+    let only = one
+        .increment
+        .as_ref()
+        .map(|increment| increment.only.clone());
     let from = match &one.transformed {
         None => {
             let only = only.map_or_else(String::new, |only| format!(" WHERE {only}"));

@@ -12,6 +12,7 @@ mod support;
 mod commit;
 mod connecting;
 mod crash;
+mod incremental;
 mod interrupt;
 mod killed;
 mod ledger;

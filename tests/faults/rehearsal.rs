@@ -21,6 +21,8 @@ pub(crate) struct Rehearsal {
     source_seen: String,
     dest_seen: String,
     pub(crate) streams: Vec<&'static str>,
+    /// The column by which streams are incremental.
+    pub(crate) cursor: Option<&'static str>,
     /// What stands behind `write_mode:`; a key may follow in a line of its own.
     pub(crate) write_mode: &'static str,
     pub(crate) commit: &'static str,
@@ -48,6 +50,7 @@ impl Rehearsal {
             source,
             dest,
             streams: vec!["t"],
+            cursor: None,
             write_mode: "append",
             commit: "auto",
             parallelism: 2,
@@ -79,6 +82,12 @@ impl Rehearsal {
 
     pub(crate) fn streams(mut self, streams: &[&'static str]) -> Self {
         self.streams = streams.to_vec();
+        self
+    }
+
+    /// Streams are copied from mark to mark of this column.
+    pub(crate) fn incremental(mut self, cursor: &'static str) -> Self {
+        self.cursor = Some(cursor);
         self
     }
 
@@ -134,7 +143,10 @@ impl Rehearsal {
         let path = self.files.path().join("pipeline.yaml");
         let mut streams = String::new();
         for stream in &self.streams {
-            let _ = write!(streams, "{{ name: \"{stream}\" }}, ");
+            let cursor = self.cursor.map_or_else(String::new, |cursor| {
+                format!(", sync_mode: incremental, cursor_field: {cursor}")
+            });
+            let _ = write!(streams, "{{ name: \"{stream}\"{cursor} }}, ");
         }
         let text = format!(
             "version: \"1.0\"\npipeline: rehearsal\n\

@@ -50,10 +50,14 @@ fn mode_pairs_other_than_the_listed_are_refused_naming_what_goes() {
 #[test]
 fn cursors_belong_to_incremental_streams_and_keys_to_upserts() {
     let real = |stream: &str, destination: &str| -> Vec<String> {
-        problems(with_modes(stream, destination))
-            .into_iter()
-            .filter(|problem| !problem.contains("not in this version"))
-            .collect()
+        let result = with_modes(stream, destination);
+        let mut found = if result.is_ok() {
+            Vec::new()
+        } else {
+            problems(result)
+        };
+        found.retain(|problem| !problem.contains("not in this version"));
+        found
     };
     let upsert = "  write_mode: upsert\n  primary_key: [id]\n";
     for (stream, destination, wrong) in [

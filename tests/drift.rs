@@ -350,3 +350,33 @@ fn an_unknown_policy_is_refused_with_what_is_known() {
     document["schema_evolution"] = json!({ "new_column": "ad", "removed_columns": "keep" });
     try_run(&document, &[]).refused(&["accepted: add, ignore, refuse", "removed_column"]);
 }
+
+#[test]
+fn a_key_is_widened_together_with_what_refers_to_it() {
+    let databases = Databases::new("referred");
+    let tables = |kind: &str, refer: &str| {
+        format!(
+            "CREATE TABLE t (id {kind} PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY, t {kind} {refer})"
+        )
+    };
+    sql(
+        &databases.source,
+        &format!(
+            "{}; INSERT INTO t SELECT 3000000000 + g FROM generate_series(1, 500) g; INSERT INTO u SELECT g, 3000000000 + g FROM generate_series(1, 500) g",
+            tables("bigint", "")
+        ),
+    );
+    sql(&databases.dest, &tables("int", "REFERENCES t"));
+    let mut document = databases.sharded(&[json!("u"), json!("t")], 2);
+    document["schema_evolution"] = json!({ "type_change": "widen" });
+    run(&document);
+    databases.assert_same("SELECT * FROM t ORDER BY id");
+    databases.assert_same("SELECT * FROM u ORDER BY id");
+    // and where only one of the two is behind
+    sql(
+        &databases.dest,
+        "DROP TABLE t, u; CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY, t bigint REFERENCES t)",
+    );
+    run(&document);
+    databases.assert_same("SELECT * FROM u ORDER BY id");
+}

@@ -203,6 +203,7 @@ impl Commit<'_> {
         }
         for one in self.replacements {
             replace::build(decision, one).await?;
+            reach(Point::Indexed).await?;
         }
         replace::exchange(self.leader, self.replacements, self.took, self.telemetry).await
     }

@@ -37,9 +37,12 @@ impl Attempt<'_> {
     /// Locks existing targets, makes hidden ones, and finds the sequences to move.
     pub(super) async fn prepare(&self, leader: &Leader, planned: &Planned) -> Result<Prepared> {
         let (mut prepared, mut replaced) = (Prepared::default(), Vec::new());
+        let altered = planned.matched.iter().any(|one| one.alters().is_some());
+        let doing = "looking at the targets";
+        leader.decision.execute("SAVEPOINT held", doing).await?;
         for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
             match (&one.target, &stream.load_into) {
-                // the worker that alters it locks it itself
+                // it has not the columns yet that it will be asked for
                 (Target::Existing(_), _) if one.alters().is_some() => {}
                 (Target::Existing(relation), _) => {
                     leader.hold(&relation.name, one.upsert.as_ref()).await?;
@@ -63,6 +66,10 @@ impl Attempt<'_> {
                 }
                 _ => {}
             }
+        }
+        if altered {
+            // the worker that alters one may need it, and what refers to it, for itself
+            leader.decision.execute("ROLLBACK TO held", doing).await?;
         }
         prepared.replacements = replace::read(leader, &replaced).await?;
         let keeps = self.request.options.run_id.is_some() || !planned.marks().is_empty();

@@ -119,6 +119,11 @@ const RIGHTS: &str = "rights(oid, problem) AS (
     FROM root r JOIN pg_catalog.pg_trigger g ON g.tgrelid = r.oid AND NOT g.tgisinternal
    WHERE NOT pg_catalog.has_function_privilege(g.tgfoid, 'EXECUTE')
   UNION ALL
+  SELECT r.oid, pg_catalog.format('needs its statistics %I to belong to a role of which this one is a member, and CREATE on their schema', e.stxname)
+    FROM root r JOIN pg_catalog.pg_statistic_ext e ON e.stxrelid = r.oid,
+         LATERAL (VALUES (current_user), (pg_catalog.pg_get_userbyid(e.stxowner))) w(name)
+   WHERE NOT pg_catalog.pg_has_role(e.stxowner, 'MEMBER') OR NOT pg_catalog.has_schema_privilege(w.name, e.stxnamespace, 'CREATE')
+  UNION ALL
   SELECT r.oid, pg_catalog.format('has privileges that %I granted and not its owner', pg_catalog.pg_get_userbyid(a.grantor))
     FROM root r, LATERAL (SELECT r.relacl AS acl UNION ALL SELECT c.attacl FROM pg_catalog.pg_attribute c WHERE c.attrelid = r.oid AND NOT c.attisdropped
       UNION ALL SELECT s.relacl FROM own o JOIN pg_catalog.pg_class s ON s.oid = o.objid AND s.relkind = 'S' WHERE o.root = r.oid) l,

@@ -24,7 +24,7 @@ const BACK_TO_ONE: &str = "CREATE TABLE rb_bench.old (run text PRIMARY KEY, pipe
     workers jsonb NOT NULL DEFAULT '[]', aside jsonb NOT NULL DEFAULT '[]', result jsonb, \
     started_at timestamptz NOT NULL DEFAULT now(), decided_at timestamptz); \
   INSERT INTO rb_bench.old SELECT run, pipeline, digest, state, commit_form, workers, aside, result, started_at, decided_at FROM rb_bench.runs; \
-  DROP TABLE rb_bench.runs; ALTER TABLE rb_bench.old RENAME TO runs; DROP TABLE rb_bench.cursors; \
+  DROP TABLE rb_bench.runs; ALTER TABLE rb_bench.old RENAME TO runs; DROP TABLE rb_bench.cursors, rb_bench.slots, rb_bench.initial_copies; \
   UPDATE rb_bench.version SET version = 1";
 
 #[test]

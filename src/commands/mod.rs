@@ -3,6 +3,7 @@
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
 mod bench;
+mod cdc;
 mod check;
 mod cluster;
 mod confirm;
@@ -16,7 +17,7 @@ mod supervise;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, ClusterAction, Command, Format};
+use crate::cli::{CdcAction, Cli, ClusterAction, Command, Format};
 use crate::error::{Error, Kind, Result};
 
 /// Runs the command that was typed and returns its exit code.
@@ -32,6 +33,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Check(args)) => in_runtime(check::run(args)),
         Some(Command::Runs(args)) => in_runtime(runs::run(args)),
         Some(Command::Marks(args)) => in_runtime(marks::run(args)),
+        Some(Command::Cdc(args)) => in_runtime(cdc::run(args)),
         Some(Command::Profiles(args)) => profiles::run(&args),
         None => in_runtime(bench::run(cli.bench)),
     };
@@ -57,6 +59,10 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Runs(args)) => args.format,
         Some(Command::Marks(args)) => args.format,
         Some(Command::Profiles(args)) => args.format,
+        Some(Command::Cdc(args)) => match args.action {
+            CdcAction::Setup { format, .. } | CdcAction::Status { format, .. } => format,
+            CdcAction::Drop { .. } => Format::Text,
+        },
         Some(Command::Cluster(args)) => match args.action {
             ClusterAction::Status { format } => format,
             _ => Format::Text,

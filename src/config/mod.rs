@@ -14,7 +14,6 @@ pub mod document;
 mod environment;
 pub mod evolution;
 mod masking;
-mod not_yet;
 pub mod parser;
 pub mod pipeline_shape;
 pub mod problems;

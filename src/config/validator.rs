@@ -9,13 +9,12 @@ mod streams;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::not_yet;
 use super::pipeline_shape::Connections;
 use super::relation::MAX_IDENTIFIER_BYTES;
 use super::report::Checked;
 use super::types::{
     DestinationConnector, Endpoint, Generate, PARALLELISM_ACCEPTS, Pipeline, PipelineParallelism,
-    Resources, SourceConnector, SyncMode, Transform, WriteMode,
+    Resources, SourceConnector, Stream, SyncMode, Transform, WriteMode,
 };
 use crate::error::Result;
 
@@ -55,7 +54,6 @@ pub(super) fn judge(pipeline: &Pipeline, connections: Connections, report: &mut 
     judge_transforms(pipeline, report);
     judge_destination(pipeline, connections, report);
     judge_resources(&pipeline.resources, report);
-    not_yet::judge(pipeline, report);
 }
 
 fn judge_source(pipeline: &Pipeline, connections: Connections, report: &mut Checked<'_>) {
@@ -192,7 +190,9 @@ fn judge_destination(pipeline: &Pipeline, connections: Connections, report: &mut
     if destination.write_mode != WriteMode::Upsert {
         return;
     }
-    if destination.primary_key.is_empty() {
+    // changes are found by the replica identity, which each table has of its own
+    let captures = |stream: &Stream| stream.sync_mode == SyncMode::Cdc;
+    if destination.primary_key.is_empty() && !pipeline.source.streams.iter().any(captures) {
         report.refuse_unless(
             KEY,
             &["destination.write_mode"],

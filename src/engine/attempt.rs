@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use super::cdc;
 use super::commit::Commit;
 use super::crew::Crew;
 use super::cursors;
@@ -291,6 +292,7 @@ impl Attempt<'_> {
             plan: planned.summary,
             histograms,
             replayed: false,
+            changes: None,
             held: Some(Held {
                 snapshot: None,
                 destination: writer.map(|leader| leader.server.clone()),
@@ -300,6 +302,16 @@ impl Attempt<'_> {
                 cancel: self.request.cancel.clone(),
             }),
         })
+    }
+
+    /// What commits with the rows, beside the ledger.
+    async fn committed_along(&self, source: &OpenSource) -> Result<Vec<String>> {
+        match &source.snapshot {
+            Some(snapshot) if cdc::captures(self.pipeline()) => Ok(vec![
+                cdc::committed_along(snapshot.reader(), self.pipeline()).await?,
+            ]),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Lets the workers load, then makes the run visible.
@@ -318,8 +330,10 @@ impl Attempt<'_> {
         match writer {
             None => crew.release().await?,
             Some(leader) => {
+                let along = self.committed_along(source).await?;
                 let commit = Commit {
                     leader,
+                    along: &along,
                     form: planned.form,
                     head: self.ledger_head(planned.form),
                     keep_result: self.request.options.run_id.is_some(),

@@ -61,6 +61,8 @@ pub struct Commit<'a> {
     pub replacements: &'a [Replacement],
     /// How long the run took until now.
     pub took: Duration,
+    /// Statements that commit with the rows.
+    pub along: &'a [String],
     /// Sequences of existing targets.
     pub sequences: &'a [Sequence],
     /// Marks to commit with the rows.
@@ -97,15 +99,17 @@ impl Commit<'_> {
         )
     }
 
-    fn marks_sql(&self) -> impl Iterator<Item = String> {
-        self.marks
-            .iter()
+    /// What commits with the rows, whichever transaction decides.
+    fn sql_along(&self) -> impl Iterator<Item = String> {
+        let marks = self.marks.iter();
+        marks
             .map(|mark| cursors::write(mark, &self.head.run))
+            .chain(self.along.iter().cloned())
     }
 
     async fn single_writer(&self, crew: &mut Crew) -> Result<()> {
         let row = self.keep_result.then(|| self.committed_row());
-        let statements: Vec<String> = row.into_iter().chain(self.marks_sql()).collect();
+        let statements: Vec<String> = row.into_iter().chain(self.sql_along()).collect();
         let outcome = first_error(crew.order(commit_all(crew, &statements), None).await);
         let Err(error) = outcome else { return Ok(()) };
         if error.commit_state() != CommitState::AfterCommitUnknown {
@@ -214,8 +218,10 @@ impl Commit<'_> {
         decision
             .execute(&self.committed_row(), "writing the ledger row")
             .await?;
-        for sql in self.marks_sql() {
-            decision.execute(&sql, "moving a mark").await?;
+        for sql in self.sql_along() {
+            decision
+                .execute(&sql, "writing what commits with the rows")
+                .await?;
         }
         reach(Point::Deciding).await?;
         match decision.execute("COMMIT", "committing the run").await {

@@ -246,6 +246,7 @@ mod tests {
             columns: vec![column("a", true), column("b", false)],
             leaves: vec![leaf(100, 100 * 8192)],
             keys,
+            identity: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@
 mod attempt;
 mod backend;
 mod blueprint;
+pub mod cdc;
 mod commit;
 mod crew;
 pub mod cursors;
@@ -217,6 +218,8 @@ pub struct FinishedRun {
     pub notes: Vec<String>,
     /// True where `--run-id` named a run that was done already; nothing was copied.
     pub replayed: bool,
+    /// What changes were applied, by a run that captures changes and is past its initial copy.
+    pub changes: Option<cdc::Changes>,
     held: Option<Held>,
 }
 
@@ -236,11 +239,19 @@ struct Held {
 /// # Errors
 /// The root cause. `commit_state` says whether anything may have been committed.
 pub async fn run(request: RunRequest) -> Result<FinishedRun> {
+    if cdc::captures(&request.pipeline) {
+        return cdc::run(request).await;
+    }
     orchestrator::run(request).await
 }
 
 /// Plans the pipeline without moving a row: what `rb-bench check` prints.
 pub async fn explain(request: &RunRequest) -> Result<PlanSummary> {
+    if cdc::captures(&request.pipeline)
+        && let Some(plan) = cdc::plan(&request.pipeline, request.available_cores).await?
+    {
+        return Ok(plan);
+    }
     orchestrator::explain(request).await
 }
 
@@ -262,6 +273,7 @@ impl FinishedRun {
             histograms: Histograms::default(),
             notes,
             replayed: true,
+            changes: None,
             held: None,
         }
     }

@@ -93,6 +93,7 @@ fn units_come_largest_first_and_busy_workers_are_counted() {
             columns: vec![],
             leaves: vec![leaf(blocks, u64::from(blocks) * 8192)],
             keys: vec![],
+            identity: vec![],
         })),
         transform: None,
         format: CopyFormat::Binary,

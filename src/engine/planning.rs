@@ -3,6 +3,7 @@
 //! It reads and decides; nothing is written here. The pure part is in `plan`.
 
 use super::attempt::{Attempt, OpenSource};
+use super::cdc;
 use super::cursors::Mark;
 use super::eligibility;
 use super::leader::Leader;
@@ -12,6 +13,7 @@ use super::{PlanSummary, StreamPlan, cursors, increment, verify};
 use crate::config::types::{CommitChoice, SyncMode, WriteMode};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::ineligible_by_document;
+use crate::postgres::catalog::Relation;
 
 /// An attempt's plan with all that was learned on the way.
 pub(super) struct Planned {
@@ -38,7 +40,7 @@ impl Attempt<'_> {
                     &source.found,
                     self.pipeline(),
                     destination,
-                    self.upsert_key(),
+                    |found| self.upsert_key(&found.relation),
                 )
                 .await?;
                 let references = targets::references(session, &matched).await?;
@@ -89,6 +91,12 @@ impl Attempt<'_> {
             })
             .map_err(refused)?,
             _ => (CommitForm::None, "nothing is written".to_owned()),
+        };
+        let (form, reason) = if form == CommitForm::Ledger && cdc::captures(self.pipeline()) {
+            let why = "the snapshot is written down with the rows: one worker, one COMMIT";
+            (CommitForm::SingleWriter, why.to_owned())
+        } else {
+            (form, reason)
         };
         let alone =
             form == CommitForm::SingleWriter || self.commit_choice() == CommitChoice::SingleWriter;
@@ -161,9 +169,18 @@ impl Attempt<'_> {
     }
 
     /// The columns by which an upsert knows a row that is there, where the document asks for one.
-    fn upsert_key(&self) -> Option<&[String]> {
+    fn upsert_key(&self, source: &Relation) -> Option<Vec<String>> {
         let destination = &self.pipeline().destination;
-        (destination.write_mode == WriteMode::Upsert).then_some(&destination.primary_key)
+        let named = Some(&destination.primary_key).filter(|key| !key.is_empty());
+        match destination.write_mode {
+            // changes find their row by the replica identity; the whole row cannot be a key
+            WriteMode::Upsert if cdc::captures(self.pipeline()) => named
+                .or(Some(&source.identity))
+                .filter(|key| !key.is_empty())
+                .cloned(),
+            WriteMode::Upsert => Some(destination.primary_key.clone()),
+            _ => None,
+        }
     }
 
     /// What is another each time it is read cannot be compared with what arrived.
@@ -195,9 +212,12 @@ impl Attempt<'_> {
             Origin::Relation(relation) => eligibility::ineligible_relation(relation),
             Origin::Generated => None,
         };
-        let by_key = || match (&one.origin, self.upsert_key()) {
-            (Origin::Relation(source), Some(key)) => eligibility::unsure_key(source, key),
-            _ => None,
+        let by_key = || match &one.origin {
+            Origin::Relation(source) => {
+                let key = self.upsert_key(source)?;
+                eligibility::unsure_key(source, &key)
+            }
+            Origin::Generated => None,
         };
         let by_transforms = || {
             one.transformed

@@ -2,7 +2,7 @@
 //!
 //! Each version is a list of statements on top of the one before, and all that are missing run in
 //! one transaction: whoever looks finds a whole version. A run never drops the schema. What stands
-//! in it is the business of others (`state`, `cursors`).
+//! in it is the business of others (`state`, `cursors`, `cdc::state`).
 
 use crate::error::{Error, Kind, Result};
 use crate::postgres::Session;
@@ -29,6 +29,11 @@ const VERSIONS: [&[&str]; 2] = [
         "CREATE TABLE rb_bench.cursors (pipeline text NOT NULL, stream text NOT NULL, target text NOT NULL, \
            field text NOT NULL, type text NOT NULL, value text NOT NULL, run text NOT NULL, \
            moved_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (pipeline, stream, target))",
+        "CREATE TABLE rb_bench.slots (pipeline text PRIMARY KEY, slot text NOT NULL, system_identifier text NOT NULL, \
+           database text NOT NULL, timeline text NOT NULL, write_mode text NOT NULL, tables jsonb NOT NULL, \
+           applied pg_lsn NOT NULL, changed_at timestamptz NOT NULL DEFAULT now())",
+        "CREATE TABLE rb_bench.initial_copies (pipeline text PRIMARY KEY, snapshot text NOT NULL, lsn pg_lsn NOT NULL, \
+           copied_at timestamptz NOT NULL DEFAULT now())",
     ],
 ];
 

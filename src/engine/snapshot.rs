@@ -214,7 +214,7 @@ pub async fn hold(session: &Session, name: &Name, nowait: bool) -> Result<()> {
     })
 }
 
-fn missing(name: &Name) -> Error {
+pub(super) fn missing(name: &Name) -> Error {
     Error::new(
         Kind::NotFound,
         format!("{name} does not exist in the source"),
@@ -231,7 +231,7 @@ fn explain_missing(error: Error, name: &Name) -> Error {
 }
 
 /// Every stream with the relation it names: exact names as they are, patterns expanded.
-async fn expand(
+pub(super) async fn expand(
     session: &Session,
     pipeline: &Pipeline,
     schema: &str,

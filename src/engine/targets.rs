@@ -101,6 +101,7 @@ pub fn generated_streams(pipeline: &Pipeline) -> Vec<Found> {
                 columns: vec![column("id", "bigint", 20), column("payload", "text", 25)],
                 leaves: Vec::<Leaf>::new(),
                 keys: Vec::new(),
+                identity: Vec::new(),
             },
             transformed: None,
         })
@@ -149,7 +150,7 @@ pub async fn match_targets(
     found: &[Found],
     pipeline: &Pipeline,
     destination: &PostgresDestination,
-    key: Option<&[String]>,
+    key: impl Fn(&Found) -> Option<Vec<String>>,
 ) -> Result<Vec<Matched>> {
     let in_place = |table: Relation| match pipeline.destination.write_mode {
         WriteMode::Replace => Target::Replaced(Box::new(table)),
@@ -219,8 +220,8 @@ pub async fn match_targets(
             (outcome, _) => outcome,
         };
         let outcome = outcome.and_then(|(mut target, fit, drift)| {
-            let upsert = match key {
-                Some(key) => upsert::plan(source, &fit, &mut target, key)?,
+            let upsert = match key(found) {
+                Some(key) => upsert::plan(source, &fit, &mut target, &key)?,
                 None => None,
             };
             Ok((target, fit, drift, upsert))
@@ -269,7 +270,7 @@ fn does_not_fit(problems: &[String]) -> Error {
     .remedy("correct the tables or the document; nothing was copied")
 }
 
-fn target_name(found: &Found, destination: &PostgresDestination) -> Result<Name> {
+pub(super) fn target_name(found: &Found, destination: &PostgresDestination) -> Result<Name> {
     let source = &found.relation.name;
     let schema = match destination.endpoint.schema.as_str() {
         SAME_SCHEMA => source.schema.as_str(),

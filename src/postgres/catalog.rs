@@ -5,6 +5,7 @@
 
 use tokio_postgres::SimpleQueryRow;
 
+use super::replica_identity::COLUMNS;
 use super::session::Session;
 use super::{quote_ident, quote_literal};
 use crate::config::relation::RelationName;
@@ -226,6 +227,8 @@ pub struct Relation {
     pub leaves: Vec<Leaf>,
     /// Its valid unique and exclusion indexes, those of partitions included.
     pub keys: Vec<Key>,
+    /// The columns of its replica identity; none where it has none, or where all of it is.
+    pub identity: Vec<String>,
 }
 
 impl Relation {
@@ -273,7 +276,8 @@ impl Fields<'_> {
 pub async fn relation(session: &Session, name: &Name) -> Result<Option<Relation>> {
     let doing = format!("reading the catalog entry of {name}");
     let sql = format!(
-        "SELECT c.oid, c.relkind, c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS has_children
+        "SELECT c.oid, c.relkind, c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
+            {COLUMNS} AS identity
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = {} AND c.relname = {}",
         quote_literal(&name.schema),
@@ -301,6 +305,7 @@ pub async fn relation(session: &Session, name: &Name) -> Result<Option<Relation>
         .await?,
         leaves: leaves(session, oid, &doing).await?,
         keys: keys(session, oid, &doing).await?,
+        identity: serde_json::from_str(&fields.text("identity")).unwrap_or_default(),
     }))
 }
 

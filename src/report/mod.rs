@@ -2,6 +2,7 @@
 //!
 //! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
+pub mod cdc;
 pub mod marks;
 pub mod paper;
 pub mod profiles;

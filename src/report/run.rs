@@ -14,6 +14,19 @@ pub fn text(run: &FinishedRun, verified: Option<&[StreamVerification]>, dry: boo
     let result = &run.result;
     let mut out = String::new();
     let seconds = std::time::Duration::from_secs_f64(result.duration_secs);
+    if let Some(changes) = &run.changes {
+        line(&mut out, "changes", &super::cdc::changes(changes));
+        let rate = RowRate::over(result.records_read, seconds);
+        line(
+            &mut out,
+            "time",
+            &format!("{}, {rate}", Seconds(result.duration_secs)),
+        );
+        for note in &run.notes {
+            line(&mut out, "note", note);
+        }
+        return out;
+    }
     let verb = match (run.replayed, dry) {
         (true, _) => "copied earlier",
         (_, true) => "read",
@@ -150,7 +163,7 @@ fn plan_lines(out: &mut String, plan: &PlanSummary, result: Option<&PipelineResu
     );
 }
 
-fn line(out: &mut String, name: &str, text: &str) {
+pub(super) fn line(out: &mut String, name: &str, text: &str) {
     let _ = writeln!(out, "{name:<12} {text}");
 }
 
@@ -173,6 +186,7 @@ pub fn json(run: &FinishedRun, verified: Option<&[StreamVerification]>, dry: boo
         "plan": run.plan,
         "notes": run.notes,
         "replayed": run.replayed,
+        "changes": run.changes,
         "dry_run": dry,
         "verify": verify,
     })

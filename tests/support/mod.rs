@@ -131,6 +131,10 @@ fn drop_database(cluster: &Cluster, name: &str) {
     for rollback in sql(&url, &left).lines() {
         sql(&cluster.url(name), rollback);
     }
+    let slots = format!(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{name}'"
+    );
+    sql(&cluster.url(name), &slots);
     sql(&url, &format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
 }
 

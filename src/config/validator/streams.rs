@@ -24,7 +24,40 @@ pub(super) fn judge_streams(pipeline: &Pipeline, report: &mut Checked<'_>) {
             judge_generated_stream(stream, &path, report);
         }
     }
+    judge_capturing(pipeline, report);
     refuse_duplicates(pipeline, report);
+}
+
+/// Changes of all streams come through one slot, in commit order: all streams or none, into tables.
+fn judge_capturing(pipeline: &Pipeline, report: &mut Checked<'_>) {
+    let streams = &pipeline.source.streams;
+    let captures = |stream: &Stream| stream.sync_mode == SyncMode::Cdc;
+    let Some(first) = streams.iter().position(captures) else {
+        return;
+    };
+    let cdc = format!("source.streams.{first}.sync_mode");
+    if let Some(n) = streams.iter().position(|stream| !captures(stream)) {
+        let sync = format!("source.streams.{n}.sync_mode");
+        report.refuse_unless(
+            &sync,
+            &[&cdc],
+            "streams that capture changes beside one that does not; accepted: cdc for all streams or for none",
+        );
+    }
+    if !pipeline.schema_evolution.is_default() {
+        report.refuse_unless(
+            "schema_evolution",
+            &[&cdc],
+            "a policy that changes do not follow: what their target cannot hold is refused; accepted with cdc: no such key",
+        );
+    }
+    if pipeline.destination.connector == DestinationConnector::Null {
+        report.refuse_unless(
+            &cdc,
+            &["destination.use"],
+            "dest-null keeps nothing that changes could be applied to; accepted: full_refresh",
+        );
+    }
 }
 
 /// The schema of streams that name none.

@@ -227,14 +227,6 @@ fn the_version_is_one_point_zero_quoted_or_not() {
 }
 
 #[test]
-fn what_a_later_version_brings_is_refused_as_not_in_this_one() {
-    assert_only(
-        with_modes("sync_mode: cdc", ""),
-        "orders.yaml:6:40: source.streams.0.sync_mode: not in this version of rb-bench (`cdc`); accepted: full_refresh, incremental",
-    );
-}
-
-#[test]
 fn transforms_are_queries_that_a_servers_rows_pass_through() {
     let through = |source: &str, streams: &str, query: &str| {
         let transforms =

@@ -3,7 +3,7 @@
 mod copy;
 mod insert;
 mod null;
-mod rows;
+pub(in crate::engine) mod rows;
 
 use std::time::Duration;
 

@@ -9,18 +9,18 @@ use crate::error::{Error, Result};
 const BINARY_HEADER: usize = 19;
 
 /// One value: none for NULL.
-pub(super) type Value = Option<Vec<u8>>;
+pub(in crate::engine) type Value = Option<Vec<u8>>;
 
 /// Takes COPY bytes apart into rows of values.
-pub(super) struct RowParser {
-    pub(super) format: CopyFormat,
-    pub(super) input: BytesMut,
+pub(in crate::engine) struct RowParser {
+    pub(in crate::engine) format: CopyFormat,
+    pub(in crate::engine) input: BytesMut,
     header_seen: bool,
     trailer_seen: bool,
 }
 
 impl RowParser {
-    pub(super) fn new(format: CopyFormat) -> Self {
+    pub(in crate::engine) fn new(format: CopyFormat) -> Self {
         Self {
             format,
             input: BytesMut::new(),
@@ -29,11 +29,11 @@ impl RowParser {
         }
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(in crate::engine) fn is_at_end(&self) -> bool {
         self.input.is_empty() && (self.format == CopyFormat::Text || self.trailer_seen)
     }
 
-    pub(super) fn next_row(&mut self) -> Result<Option<Vec<Value>>> {
+    pub(in crate::engine) fn next_row(&mut self) -> Result<Option<Vec<Value>>> {
         if !self.header_seen {
             if self.input.len() < BINARY_HEADER {
                 return Ok(None);

@@ -1,0 +1,98 @@
+//! Both ends of a pipeline: one session on each server, and which databases they are in.
+
+use super::slot::{self, Place};
+use super::tables::{self, Captured};
+use crate::config::types::{DestinationConnector, Pipeline, PostgresDestination, SourceConnector};
+use crate::engine::settings;
+use crate::error::{Error, Kind, Result};
+use crate::postgres::session::Canceller;
+use crate::postgres::{Server, Session, catalog};
+
+/// The oldest server on either end.
+const OLDEST_VERSION: u32 = 140_000;
+
+/// A session on either server. The one on the destination holds the pipeline's lock and writes.
+pub(super) struct Ends {
+    pub(super) source: Session,
+    pub(super) source_version: u32,
+    pub(super) source_place: Place,
+    pub(super) dest: Session,
+    pub(super) dest_version: u32,
+    dest_place: Place,
+}
+
+impl Ends {
+    /// Connects to both.
+    pub(super) async fn connect(pipeline: &Pipeline) -> Result<Self> {
+        let (SourceConnector::Postgres(source), DestinationConnector::Postgres(destination)) =
+            (&pipeline.source.connector, &pipeline.destination.connector)
+        else {
+            return Err(Error::new(
+                Kind::Config,
+                "change data capture goes from source-postgres to dest-postgres",
+            ));
+        };
+        let (source, dest) = (
+            Server::from_endpoint(source)?,
+            Server::from_endpoint(&destination.endpoint)?,
+        );
+        let (source, dest) = tokio::try_join!(
+            source.connect("rb-bench cdc read"),
+            dest.connect("rb-bench cdc write")
+        )?;
+        let (source_version, dest_version) =
+            tokio::try_join!(catalog::version(&source), catalog::version(&dest))?;
+        for (session, version) in [(&source, source_version), (&dest, dest_version)] {
+            if version < OLDEST_VERSION {
+                return Err(Error::new(
+                    Kind::Unsupported,
+                    format!(
+                        "{} is PostgreSQL {}; change data capture needs 14 or newer",
+                        session.server(),
+                        version / 10_000
+                    ),
+                ));
+            }
+        }
+        Ok(Self {
+            source_place: Place::of(&source).await?,
+            dest_place: Place::of(&dest).await?,
+            source,
+            source_version,
+            dest,
+            dest_version,
+        })
+    }
+
+    /// The name that setup gives to this pipeline's slot and publication.
+    pub(super) fn slot_name(&self, pipeline: &Pipeline) -> String {
+        slot::name(&pipeline.pipeline, &self.source_place, &self.dest_place)
+    }
+
+    /// The tables that the document names, as they are now.
+    pub(super) async fn captured(&self, pipeline: &Pipeline) -> Result<Vec<Captured>> {
+        let begin = settings::begin_source(self.source_version, None, true);
+        self.source.execute(&begin, "reading catalogs").await?;
+        let captured = tables::captured(&self.source, pipeline).await;
+        self.source.execute("ROLLBACK", "reading catalogs").await?;
+        captured
+    }
+
+    /// Cancels what either session is doing.
+    pub(super) fn cancellers(&self) -> [Canceller; 2] {
+        [self.source.canceller(), self.dest.canceller()]
+    }
+
+    /// Closes both sessions; the lock is free then.
+    pub(super) async fn close(self) {
+        tokio::join!(self.source.close(), self.dest.close());
+    }
+}
+
+/// The destination of a pipeline whose connectors [`Ends::connect`] has accepted.
+pub(super) fn destination(pipeline: &Pipeline) -> Result<&PostgresDestination> {
+    match &pipeline.destination.connector {
+        DestinationConnector::Postgres(destination) => Ok(destination),
+        DestinationConnector::Null => Err(Error::internal("a slot without a destination")),
+    }
+}

@@ -14,7 +14,7 @@ fn setup_tells_all_that_speaks_against_it_at_once_and_makes_nothing() {
     let mut capture = Capture::applied(
         "unfit",
         &[
-            "bare", "none", "late", "v", "logless", "base", "fine", "other",
+            "bare", "none", "late", "v", "logless", "base", "fine", "other", "open",
         ],
     );
     capture.document["destination"]["primary_key"] = json!(["id"]);
@@ -22,18 +22,19 @@ fn setup_tells_all_that_speaks_against_it_at_once_and_makes_nothing() {
         "CREATE TABLE bare (a int); CREATE TABLE none (id int PRIMARY KEY); ALTER TABLE none REPLICA IDENTITY NOTHING; \
          CREATE TABLE late (id int PRIMARY KEY DEFERRABLE); CREATE VIEW v AS SELECT 1 AS a; CREATE UNLOGGED TABLE logless (id int PRIMARY KEY); \
          CREATE TABLE base (id int PRIMARY KEY); CREATE TABLE heir () INHERITS (base); CREATE TABLE fine (id int PRIMARY KEY); \
-         CREATE TABLE other (k int PRIMARY KEY)",
+         CREATE TABLE other (k int PRIMARY KEY); CREATE TABLE open (id int UNIQUE); ALTER TABLE open REPLICA IDENTITY FULL",
     );
-    capture.at_dest("CREATE TABLE fine (id int); CREATE TABLE other (k int PRIMARY KEY)");
+    capture.at_dest("CREATE TABLE fine (id int); CREATE TABLE other (k int PRIMARY KEY); CREATE TABLE open (id int UNIQUE)");
     capture.cdc("setup", &[]).refused(&[
         "public.bare has no replica identity: give it a primary key, or ALTER TABLE \"public\".\"bare\" REPLICA IDENTITY",
         "public.none has no replica identity",
         "public.late has no replica identity",
         "public.v is a view",
-        "public.logless is a unlogged",
+        "public.logless is an unlogged",
         "public.base has tables that inherit from it",
         "public.fine has no unique key on (id), by which changes find their row: CREATE UNIQUE INDEX ON \"public\".\"fine\" (\"id\")",
         "primary_key is (id), and the replica identity of public.other is (k)",
+        "column `id` of primary_key may be NULL in public.open",
         "nothing was made",
     ]);
     assert_eq!(capture.at_source(NOTHING_MADE), "0|0");

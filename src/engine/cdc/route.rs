@@ -195,6 +195,19 @@ impl Making<'_> {
             }
             identity
         } else if !wanted.is_empty() {
+            let nullable = |name: &&&str| {
+                let column = self.source.column(name);
+                column.is_some_and(|column| !column.not_null)
+            };
+            if let Some(name) = wanted.iter().find(nullable) {
+                return Err(format!(
+                    "column `{name}` of primary_key may be NULL in {}, and finds no row then: ALTER TABLE {} ALTER {} SET NOT \
+                     NULL, or leave `primary_key` out",
+                    described.name,
+                    described.name.sql(),
+                    quote_ident(name)
+                ));
+            }
             wanted
         } else {
             match self.shared_key() {

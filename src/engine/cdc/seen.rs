@@ -1,7 +1,7 @@
 //! What the initial copy has seen: the transactions whose changes are in the targets already.
 //!
 //! Pure. The rule is the server's own (PostgreSQL manual, "Transaction ID and Snapshot
-//! Information Functions"); a test compares it with `pg_visible_in_snapshot`.
+//! Information Functions", `pg_visible_in_snapshot`).
 
 use crate::error::{Error, Kind, Result};
 

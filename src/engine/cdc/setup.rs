@@ -390,11 +390,11 @@ async fn identity(ends: &Ends, oid: u32, table: &str) -> Result<Identity> {
         }
         if text("relkind") == "f" || text("relpersistence") != "p" {
             identity.problems.push(format!(
-                "{of}is a {}, whose changes are not in the log: leave it out",
+                "{of}is {}, whose changes are not in the log: leave it out",
                 if text("relkind") == "f" {
-                    "foreign table"
+                    "a foreign table"
                 } else {
-                    "unlogged or temporary table"
+                    "an unlogged or temporary table"
                 }
             ));
         } else if text("relreplident") != "f" && text("nothing") == "t" {

@@ -126,7 +126,7 @@ fn rows_without_a_cursor_are_counted_and_not_copied() {
     let (rows, note) = written(&document(&databases, &json!({})));
     assert_eq!(rows, 10);
     assert!(
-        note.contains("2 rows have no `at` (NULL) and are not copied"),
+        note.contains("2 without a `at` (NULL) are not copied"),
         "{note}"
     );
     databases.assert_equal(
@@ -459,4 +459,24 @@ fn a_cursor_need_not_be_copied_and_may_be_a_column_of_a_view() {
     add(&databases, 11, 12);
     assert_eq!(written(&document).0, 2);
     databases.assert_same("SELECT id, v FROM w ORDER BY id");
+}
+
+#[test]
+fn transforms_see_the_increment_alone_and_may_drop_rows_of_it() {
+    let databases = Databases::new("transform");
+    sql(&databases.source, TABLE);
+    add(&databases, 1, 100);
+    let mut document = document(&databases, &json!({}));
+    let query = "SELECT id, upper(v) AS v, count(*) OVER () AS of FROM input WHERE id % 10 <> 0";
+    document["transforms"] = json!([{ "use": "transform-sql", "config": { "query": query } }]);
+    assert_eq!(written(&document).0, 90);
+    add(&databases, 101, 120);
+    // the last row is dropped, and the mark stands at it all the same
+    assert_eq!(written(&document).0, 18);
+    assert_eq!(mark(&databases), "2026-01-01 02:00:00+00");
+    assert_eq!(written(&document).0, 0);
+    databases.assert_equal(
+        "SELECT id, upper(v), CASE WHEN id > 100 THEN 18 ELSE 90 END FROM t WHERE id % 10 <> 0 ORDER BY id",
+        "SELECT * FROM t ORDER BY id",
+    );
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::copies::{Databases, plan, run, try_run};
+use support::copies::{Databases, as_role, plan, run, try_run};
 use support::sql;
 
 /// The document of an upsert by these columns, with several workers and small chunks.
@@ -330,4 +330,47 @@ fn rows_that_a_trigger_drops_or_changes_are_found() {
     );
     try_run(&document, &["--verify"])
         .refused(&["public.t: 3000 rows in the source, 3000 arrived, and the contents differ"]);
+}
+
+#[test]
+fn generated_rows_and_streams_without_a_row_are_upserted_too() {
+    let databases = Databases::new("generated");
+    let mut document = upsert(&databases, &[json!("g")], &["id"]);
+    document["source"] = json!({
+        "use": "source-generate", "config": { "rows": 500, "row_bytes": 20 }, "streams": [{ "name": "g" }],
+    });
+    for _ in 0..2 {
+        let outcome = try_run(&document, &[]);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    }
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM g"), "500");
+    databases.both(TABLE);
+    sql(&databases.dest, "INSERT INTO t VALUES (1, 'stays', 2)");
+    assert_eq!(
+        run(&upsert(&databases, &[json!("t")], &["id"]))["result"]["records_written"],
+        0
+    );
+    assert_eq!(sql(&databases.dest, "SELECT * FROM t"), "1|stays|2");
+}
+
+#[test]
+fn a_role_that_may_not_update_is_refused_before_a_row_moves() {
+    let databases = half_there("role");
+    sql(
+        &databases.dest,
+        "DROP ROLE IF EXISTS upsert_role; CREATE ROLE upsert_role LOGIN PASSWORD 'x'; GRANT INSERT, SELECT ON t TO upsert_role",
+    );
+    let mut document = upsert(&databases, &[json!("t")], &["id"]);
+    document["resources"]["parallelism"] = json!(1);
+    document["destination"]["config"]["url"] = json!(as_role(&databases.dest, "upsert_role", "x"));
+    try_run(&document, &[]).refused(&[
+        "permission denied for table t",
+        "GRANT SELECT, INSERT, UPDATE",
+    ]);
+    sql(&databases.dest, "GRANT UPDATE ON t TO upsert_role");
+    run(&document);
+    databases.assert_equal(
+        "SELECT * FROM t ORDER BY 1",
+        "SELECT * FROM t WHERE id > 0 ORDER BY 1",
+    );
 }

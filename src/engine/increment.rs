@@ -130,7 +130,7 @@ fn note(
         |lag| format!("seen by later runs only within cursor_lag ({lag})"),
     );
     format!(
-        "{source}: {range}; {nulls} rows have no `{field}` (NULL) and are not copied; rows that equal the mark, or are \
+        "{source}: {range}; {nulls} without a `{field}` (NULL) are not copied; rows that equal the mark, or are \
          committed later with a lower value, are {lag}"
     )
 }

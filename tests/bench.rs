@@ -356,6 +356,26 @@ fn an_interrupted_session_keeps_what_it_measured_and_leaves_nothing() {
 }
 
 #[test]
+fn a_stream_that_copies_other_rows_each_time_is_refused() {
+    let (source, destination) = two_databases("repeatable");
+    let place = tempfile::tempdir().unwrap();
+    let document = pipeline(place.path(), &source, &destination);
+    let text = std::fs::read_to_string(&document).unwrap();
+    let stream = "{ name: t, sync_mode: incremental, cursor_field: id }";
+    std::fs::write(&document, text.replace("{ name: t }", stream)).unwrap();
+    let output = rb_bench()
+        .args(["--pipeline", &document, "--out"])
+        .arg(place.path())
+        .assert()
+        .code(1)
+        .get_output()
+        .clone();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("a benchmark repeats one copy"), "{error}");
+    assert_eq!(sql(&destination, OUR_TABLES), "");
+}
+
+#[test]
 fn wrong_use_is_told_before_anything_is_made() {
     let (source, destination) = two_databases("wrong");
     let place = tempfile::tempdir().unwrap();

@@ -79,6 +79,17 @@ pub(crate) const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode {
+        name: "incremental append",
+        sync: "incremental",
+        ..PLAIN
+    },
+    Mode {
+        name: "incremental upsert",
+        sync: "incremental",
+        write: "upsert",
+        ..PLAIN
+    },
+    Mode {
         name: "full_refresh replace",
         write: "replace",
         target_has: OLD_ROWS,
@@ -149,13 +160,17 @@ impl Mode {
         } else {
             json!([])
         };
+        let mut stream = json!({ "name": "t", "sync_mode": self.sync });
+        if self.sync == "incremental" {
+            stream["cursor_field"] = json!("changed");
+        }
         json!({
             "version": "1.0",
             "pipeline": "matrix",
             "source": {
                 "use": "source-postgres",
                 "config": { "url": source },
-                "streams": [{ "name": "t", "sync_mode": self.sync }],
+                "streams": [stream],
             },
             "destination": {
                 "use": "dest-postgres",

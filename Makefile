@@ -21,7 +21,7 @@ test: ensure ## run every test, doc tests included; each criterion bench runs on
 	$(CARGO) test --locked --doc
 
 torture: ensure ## the long matrices, whole: every failure at every point of every mode; writes docs/reliability.md
-	RB_BENCH_TORTURE=1 $(CARGO) test --locked --features fail-points --test fault_matrix --test random_tables --test snapshot -- --nocapture
+	RB_BENCH_TORTURE=1 $(CARGO) test --locked --features fail-points --test fault_matrix --test random_tables --test snapshot --test faults --test replace --test cdc -- --nocapture
 
 check: ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check

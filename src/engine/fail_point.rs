@@ -21,7 +21,7 @@ pub enum Point {
     Prepared,
     /// A worker has both of its connections.
     WorkerBegun,
-    /// A worker has sent the first block of a chunk.
+    /// A worker has sent a block of a chunk, or a change of a batch.
     ChunkUnderWay,
     /// A worker has finished a chunk.
     ChunkMoved,
@@ -35,7 +35,7 @@ pub enum Point {
     WorkerCommitted,
     /// Hidden tables have their keys and are about to take their place.
     Indexed,
-    /// Everything is written; the deciding COMMIT is next.
+    /// Everything of a run, or of a batch of changes, is written; the deciding COMMIT is next.
     Deciding,
     /// The deciding COMMIT is done.
     Decided,
@@ -90,12 +90,12 @@ impl Point {
 
 /// Arrives at a point: whatever a test wants to happen there, happens.
 #[cfg(not(feature = "fail-points"))]
-pub(super) async fn reach(_point: Point) -> Result<()> {
+pub(in crate::engine) async fn reach(_point: Point) -> Result<()> {
     Ok(())
 }
 
 #[cfg(feature = "fail-points")]
-pub(super) use armed::reach;
+pub(in crate::engine) use armed::reach;
 
 #[cfg(feature = "fail-points")]
 mod armed {
@@ -123,7 +123,7 @@ mod armed {
     }
 
     /// Arrives at a point: whatever the test wants to happen there, happens.
-    pub(in super::super) async fn reach(point: Point) -> Result<()> {
+    pub(in crate::engine) async fn reach(point: Point) -> Result<()> {
         static TRAPS: OnceLock<Vec<Trap>> = OnceLock::new();
         let traps = TRAPS.get_or_init(|| {
             let text = std::env::var("RB_BENCH_FAIL_POINTS").unwrap_or_default();

@@ -113,7 +113,7 @@ fn a_run_killed_at_any_instant_loses_and_doubles_nothing() {
     let files = tempfile::tempdir().expect("a directory for the document");
     let path = files.path().join("pipeline.yaml");
     std::fs::write(&path, capture.document.to_string()).expect("the document can be written");
-    let rounds = match std::env::var("RB_BENCH_LONG_TESTS") {
+    let rounds = match std::env::var("RB_BENCH_TORTURE") {
         Ok(_) => 200,
         Err(_) => 15,
     };

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use rb_bench::engine::fail_point::Point;
 
 use crate::fault::Fault;
-use crate::mode::Mode;
+use crate::mode::{DROP_SLOTS, Mode};
 use crate::running::{Outcome, Running};
 use crate::stage::Side;
 use crate::support;
 
 /// How long a run may take to come to its point.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What is there of ours after a run: the ledger and the cursors.
-const KEPT: &str = "'version', 'runs', 'cursors'";
+/// What is there of ours after a run: the ledger, marks, and how far changes are applied.
+const KEPT: &str = "'version', 'runs', 'cursors', 'slots', 'initial_copies'";
 /// Where the whole table goes, and between which lines.
 const PAPER: &str = "docs/reliability.md";
 const MARKS: (&str, &str) = ("<!-- matrix -->\n", "<!-- /matrix -->");
@@ -181,6 +181,7 @@ impl Theatre {
     }
 
     fn clear(&self, scene: &Scene) {
+        support::sql(&self.source.url(&scene.database), DROP_SLOTS);
         for side in [&self.source, &self.dest] {
             side.drop_database(&scene.database);
         }
@@ -195,9 +196,8 @@ impl Theatre {
         let ask = |url: &str, what: &str, sql: &str| {
             support::try_sql(url, sql).map_err(|e| format!("{what}: {e:?}"))
         };
-        let agreement = scene.mode.agreement();
-        let there = ask(&source, "the source", agreement)?;
-        let here = ask(&dest, "the destination", agreement)?;
+        let there = ask(&source, "the source", &scene.mode.agreement())?;
+        let here = ask(&dest, "the destination", &scene.mode.agreement_at_dest())?;
         if there != here {
             return Err(format!("the source has {there}, the destination {here}"));
         }

@@ -90,6 +90,18 @@ pub(crate) const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode {
+        name: "cdc upsert",
+        sync: "cdc",
+        write: "upsert",
+        ..PLAIN
+    },
+    Mode {
+        name: "cdc append",
+        sync: "cdc",
+        new_target: true,
+        ..PLAIN
+    },
+    Mode {
         name: "full_refresh replace",
         write: "replace",
         target_has: OLD_ROWS,
@@ -97,6 +109,9 @@ pub(crate) const MODES: &[Mode] = &[
     },
 ];
 
+/// Drops what cdc set up, without which its database cannot be dropped.
+pub(crate) const DROP_SLOTS: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots \
+     WHERE database = current_database()";
 /// Rows of the target that are in the source too, and other there.
 const OLD_ROWS: &str = "INSERT INTO t SELECT i, 'old', NULL, 0 FROM generate_series(1, 1500) i";
 const ROWS: u32 = 3000;
@@ -107,7 +122,9 @@ const ROW: &str = "i, repeat(md5(i::text), 2), CASE WHEN i % 7 <> 0 THEN i / 3.0
 impl Mode {
     /// SQL for the source before anything runs.
     pub(crate) fn source_begins(&self) -> String {
-        let _ = self;
+        if self.is_log() {
+            return TABLE.to_owned();
+        }
         format!("{TABLE}; INSERT INTO t SELECT {ROW} FROM generate_series(1, {ROWS}) i")
     }
 
@@ -129,9 +146,18 @@ impl Mode {
         }
     }
 
+    /// A change log begins with the slot: what was in the table before is not in it.
+    fn is_log(self) -> bool {
+        (self.sync, self.write) == ("cdc", "append")
+    }
+
     /// SQL for the source between those and the run under test.
     pub(crate) fn source_changes(self) -> String {
         match self.sync {
+            "cdc" if self.is_log() => format!(
+                "INSERT INTO t SELECT {ROW} FROM generate_series(1, {ROWS}) i; \
+                 UPDATE t SET note = 'changed' WHERE id % 5 = 0; DELETE FROM t WHERE id % 11 = 0"
+            ),
             "cdc" => format!(
                 "BEGIN; INSERT INTO t SELECT {ROW} FROM generate_series({ROWS} + 1, {ROWS} + 500) i; \
                  UPDATE t SET note = 'changed', changed = changed + 10000 WHERE id % 5 = 0; COMMIT; \
@@ -183,9 +209,24 @@ impl Mode {
         })
     }
 
-    /// A query whose answer both sides share once the run is done.
-    pub(crate) fn agreement(self) -> &'static str {
-        let _ = self;
+    /// The same of the destination: a change log must hold every change, and lead to the same rows.
+    pub(crate) fn agreement_at_dest(self) -> String {
+        if !self.is_log() {
+            return self.agreement();
+        }
+        "WITH last AS (SELECT DISTINCT ON (id) * FROM t ORDER BY id, _rb_lsn DESC, _rb_seq DESC) \
+             SELECT (SELECT count(*) FROM t), count(*), sum(hashtextextended(x::text, 0)) \
+             FROM (SELECT id, note, amount, changed FROM last WHERE _rb_op <> 'D') x"
+            .to_owned()
+    }
+
+    /// What both sides share once the run is done, asked of the source.
+    pub(crate) fn agreement(self) -> String {
+        if self.is_log() {
+            let changes = ROWS + ROWS / 5 + ROWS / 11;
+            return format!("SELECT {changes}, count(*), sum(hashtextextended(t::text, 0)) FROM t");
+        }
         "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0), coalesce(sum(hashtextextended(t::text, 1)), 0) FROM t"
+            .to_owned()
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rb_bench::engine::fail_point::Point;
 
-use crate::mode::MODES;
+use crate::mode::{DROP_SLOTS, MODES};
 use crate::running::Running;
 use crate::support;
 
@@ -46,6 +46,13 @@ fn a_run_that_rests_everywhere_outlives_the_time_outs_of_its_role() {
         let path = files.path().join("pipeline.json");
         let document = mode.document(&as_role(&source), &as_role(&dest));
         std::fs::write(&path, document.to_string()).expect("the document can be written");
+        for words in mode.commands_before() {
+            let mut command = support::command(Path::new(support::BINARY));
+            command.args(*words).arg(&path);
+            let outcome = Running::start(command, &files.path().join("before")).finish();
+            assert!(outcome.status.success(), "{}: {outcome:#?}", mode.name);
+        }
+        support::sql(&source, &mode.source_changes());
         let rests: Vec<String> = Point::ALL
             .iter()
             .map(|point| format!("{}=delay:{REST}", point.name()))
@@ -63,12 +70,12 @@ fn a_run_that_rests_everywhere_outlives_the_time_outs_of_its_role() {
             "{}: {outcome:#?}",
             mode.name
         );
-        let agreement = mode.agreement();
         assert_eq!(
-            support::sql(&source, agreement),
-            support::sql(&dest, agreement),
+            support::sql(&source, &mode.agreement()),
+            support::sql(&dest, &mode.agreement_at_dest()),
             "{}",
             mode.name
         );
+        support::sql(&source, DROP_SLOTS);
     }
 }

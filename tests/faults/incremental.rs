@@ -129,7 +129,7 @@ fn a_run_that_somebody_else_is_settling_is_waited_for() {
 
 #[test]
 fn an_incremental_run_killed_at_any_instant_is_completed_by_the_same_command_again() {
-    let rounds: u32 = match std::env::var("RB_BENCH_LONG_TESTS") {
+    let rounds: u32 = match std::env::var("RB_BENCH_TORTURE") {
         Ok(_) => 200,
         Err(_) => 12,
     };

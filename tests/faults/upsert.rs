@@ -76,7 +76,7 @@ fn an_upsert_that_fails_between_its_commits_says_what_stays() {
 
 #[test]
 fn an_upsert_killed_at_any_instant_is_completed_by_the_same_command_again() {
-    let rounds = match std::env::var("RB_BENCH_LONG_TESTS") {
+    let rounds = match std::env::var("RB_BENCH_TORTURE") {
         Ok(_) => 200,
         Err(_) => 12,
     };

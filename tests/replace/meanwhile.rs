@@ -195,7 +195,7 @@ fn a_run_killed_at_any_instant_leaves_the_old_table_or_the_new_one_and_the_next_
     std::fs::write(&path, document.to_string()).expect("the document can be written");
     let contents = "SELECT count(*), min(v), max(v), (SELECT count(*) FROM u) FROM t";
     run(&document);
-    let rounds = if std::env::var("RB_BENCH_LONG_TESTS").is_ok() {
+    let rounds = if std::env::var("RB_BENCH_TORTURE").is_ok() {
         200
     } else {
         15

@@ -53,6 +53,9 @@ impl Ends {
                     ),
                 ));
             }
+            session
+                .execute(settings::BETWEEN_TRANSACTIONS, "setting time-outs")
+                .await?;
         }
         Ok(Self {
             source_place: Place::of(&source).await?,

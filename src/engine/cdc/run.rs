@@ -17,6 +17,7 @@ use super::slot::{self, Slot};
 use super::state::{self, Record};
 use super::tables::Captured;
 use crate::config::types::{Pipeline, WriteMode};
+use crate::engine::fail_point::{Point, reach};
 use crate::engine::stop::{interrupted, unless_stopped};
 use crate::engine::{FinishedRun, PlanSummary, RunRequest, orchestrator, report, retry};
 use crate::error::{CommitState, Error, Kind, Result};
@@ -149,6 +150,7 @@ impl Run<'_> {
         request.telemetry.enter(Phase::Connecting);
         let ends = unless_stopped(cancel, &[], Ends::connect(pipeline)).await?;
         let sessions = ends.cancellers();
+        reach(Point::Connected).await?;
         request.telemetry.enter(Phase::Planning);
         let opening = async {
             state::claim(&ends.dest, &pipeline.pipeline).await?;
@@ -183,6 +185,7 @@ impl Run<'_> {
             )
             .remedy("leave it out"));
         }
+        reach(Point::Planned).await?;
         request.telemetry.enter(Phase::Moving);
         let mut position = record.applied;
         let streaming = async {
@@ -233,6 +236,7 @@ impl Run<'_> {
         });
         while let Some((message, bytes)) = peek.next().await? {
             applier.take(message, bytes).await?;
+            reach(Point::ChunkUnderWay).await?;
         }
         applier.send().await?;
         let last = peek.finish(source).await?;
@@ -244,7 +248,9 @@ impl Run<'_> {
         if to > *position {
             state::move_applied(dest, &pipeline.pipeline, *position, to).await?;
             self.request.telemetry.enter(Phase::Committing);
+            reach(Point::Deciding).await?;
             dest.execute("COMMIT", "committing a batch").await?;
+            reach(Point::Decided).await?;
             *position = to;
         } else {
             dest.execute("ROLLBACK", "ending an empty batch").await?;
@@ -254,6 +260,7 @@ impl Run<'_> {
         if behind.is_some_and(|slot| slot.confirmed().is_ok_and(|at| at < to)) {
             slot::advance(source, &slot.name, to).await?;
         }
+        reach(Point::Committed).await?;
         Ok(last)
     }
 

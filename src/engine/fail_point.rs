@@ -1,7 +1,7 @@
 //! Named points of a run at which a test makes it fail, wait or die.
 //!
 //! They exist only with the feature `fail-points`, which no release is built with: without it
-//! [`reach`] does nothing. `RB_BENCH_FAIL_POINTS` names points and what happens there:
+//! reaching one does nothing. `RB_BENCH_FAIL_POINTS` names points and what happens there:
 //! `POINT[@HIT]=ACTION[;...]`, where HIT is the how-manieth arrival it happens at (1 when omitted)
 //! and ACTION one of `error`, `kill` (SIGKILL to this process), `delay:MILLISECONDS`,
 //! `note:DIRECTORY`, which leaves a file of the point's name there, and `hold:DIRECTORY`, which

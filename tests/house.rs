@@ -315,7 +315,10 @@ fn siblings_on_a_floor_do_not_name_each_other() {
 #[test]
 fn the_command_line_stays_at_the_top() {
     assert_eq!(
-        import_problems("src/cli.rs", "use crate::config::types::X; use clap::Args;"),
+        import_problems(
+            "src/cli/run.rs",
+            "use crate::config::types::X; use clap::Args;"
+        ),
         [""; 0]
     );
     assert_eq!(
@@ -330,7 +333,7 @@ fn the_command_line_stays_at_the_top() {
         [""; 0]
     );
     for (path, bad) in [
-        ("src/cli.rs", "use crate::engine::run;"),
+        ("src/cli/run.rs", "use crate::engine::run;"),
         ("src/bench/runner.rs", "use crate::cli::BenchArgs;"),
         (
             "src/config/types.rs",

@@ -8,11 +8,11 @@ use crate::report;
 
 /// Does what was typed.
 pub(super) async fn run(args: MarksArgs) -> Result<u8> {
-    let server = runs::destination(args.dest_url.as_deref(), args.pipeline.as_deref())?;
+    let server = runs::destination(&args.at)?;
     match args.action {
         None => {
             let marks = cursors::list(&server).await?;
-            let text = match args.format {
+            let text = match args.at.format {
                 Format::Json => serde_json::json!(marks).to_string(),
                 Format::Text => report::marks::text(&marks, report::Paper::stdout()),
             };

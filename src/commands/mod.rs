@@ -56,8 +56,8 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Run(args)) => args.options.format,
         Some(Command::Copy(args)) => args.options.format,
         Some(Command::Check(args)) => args.format,
-        Some(Command::Runs(args)) => args.format,
-        Some(Command::Marks(args)) => args.format,
+        Some(Command::Runs(args)) => args.at.format,
+        Some(Command::Marks(args)) => args.at.format,
         Some(Command::Profiles(args)) => args.format,
         Some(Command::Cdc(args)) => match args.action {
             CdcAction::Setup { format, .. } | CdcAction::Status { format, .. } => format,

@@ -1,9 +1,7 @@
 //! `rb-bench runs [resolve ID]`: what a destination knows of its runs, and settling dead ones.
 
-use std::path::Path;
-
 use super::confirm;
-use crate::cli::{Format, RunsAction, RunsArgs};
+use crate::cli::{DestinationFlags, Format, RunsAction, RunsArgs};
 use crate::config::parser;
 use crate::config::types::{DestinationConnector, Endpoint, Secret};
 use crate::engine::runs;
@@ -14,11 +12,11 @@ use crate::report;
 
 /// Does what was typed.
 pub(super) async fn run(args: RunsArgs) -> Result<u8> {
-    let server = destination(args.dest_url.as_deref(), args.pipeline.as_deref())?;
+    let server = destination(&args.at)?;
     match args.action {
         None => {
             let runs = runs::list(&server).await?;
-            match args.format {
+            match args.at.format {
                 Format::Json => super::print_line(&serde_json::json!(runs).to_string())?,
                 Format::Text => {
                     super::print_line(&report::runs::text(&runs, report::Paper::stdout()))?;
@@ -41,8 +39,8 @@ pub(super) async fn run(args: RunsArgs) -> Result<u8> {
 }
 
 /// The database that was named, by its URL or by a document.
-pub(super) fn destination(url: Option<&str>, document: Option<&Path>) -> Result<Server> {
-    let endpoint = match (url, document) {
+pub(super) fn destination(flags: &DestinationFlags) -> Result<Server> {
+    let endpoint = match (&flags.dest_url, &flags.pipeline) {
         (Some(url), _) => Endpoint {
             url: Some(Secret::new(url)),
             ..Endpoint::default()

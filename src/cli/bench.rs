@@ -1,0 +1,91 @@
+//! A benchmark as it was typed, and what can be benchmarked.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{ClusterOptions, Format};
+
+/// Which arms a benchmark measures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Arms {
+    /// Before and after, in pairs.
+    #[default]
+    Both,
+    /// The after arm alone.
+    One,
+}
+
+/// `rb-bench [--profile P] ...`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Profile to run: a shipped one (`rb-bench profiles`) or a YAML file
+    #[arg(long, short, default_value = "medium", value_name = "PROFILE")]
+    pub profile: String,
+    /// Pairs to measure (iterations with --arms one); the profile's when omitted
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub iters: Option<u32>,
+    /// Rows of the dataset; the profile's when omitted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rows: Option<u64>,
+    /// Warm-up iterations of each arm, never counted; the profile's when omitted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub warmup: Option<u32>,
+    /// Setting of the before arm, dotted (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub before: Vec<String>,
+    /// Setting of the after arm, dotted (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub after: Vec<String>,
+    /// Measure both arms in pairs, or the after arm alone
+    #[arg(long, value_enum, default_value_t)]
+    pub arms: Arms,
+    /// Read from this database instead of the managed one
+    #[arg(long, value_name = "URL", requires = "dest_url")]
+    pub source_url: Option<String>,
+    /// Write to this database instead of the managed one
+    #[arg(long, value_name = "URL", requires = "source_url")]
+    pub dest_url: Option<String>,
+    /// Measure this pipeline document on its own databases
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source_url", "profile", "rows"])]
+    pub pipeline: Option<PathBuf>,
+    /// Write into the named tables, which must be empty, instead of copies beside them
+    #[arg(long)]
+    pub in_place: bool,
+    /// Directory for the artifact
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub out: PathBuf,
+    /// A name for this session, kept in the artifact
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Seed of the order of arms; random when omitted
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Smallest change that counts, percent of wall time
+    #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = percent)]
+    pub noise_threshold: f64,
+    /// Text for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The managed server.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("not a percentage from 0 to 100".into()),
+    }
+}
+
+/// `rb-bench profiles`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench profiles
+  rb-bench profiles --format json")]
+pub struct ProfilesArgs {
+    /// Text for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}

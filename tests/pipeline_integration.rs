@@ -7,10 +7,10 @@ mod support;
 
 use std::sync::Arc;
 
-use rb_bench::engine::{self, RunOptions, RunRequest, StreamPlan};
+use rb_bench::engine::{self, FinishedRun, RunOptions, RunRequest, StreamPlan};
 use rb_bench::telemetry::counters::Telemetry;
 use serde_json::{Value, json};
-use support::copies::Databases;
+use support::copies::{Databases, cdc};
 use support::sql;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +55,7 @@ struct Ran {
     eligible: u32,
 }
 
-async fn run(document: &Value) -> Ran {
+async fn finish(document: &Value) -> FinishedRun {
     let request = RunRequest {
         pipeline: Arc::new(serde_json::from_value(document.clone()).expect("a pipeline")),
         available_cores: CORES,
@@ -63,7 +63,11 @@ async fn run(document: &Value) -> Ran {
         telemetry: Telemetry::new(),
         cancel: CancellationToken::new(),
     };
-    let finished = engine::run(request).await.expect("the run succeeds");
+    engine::run(request).await.expect("the run succeeds")
+}
+
+async fn run(document: &Value) -> Ran {
+    let finished = finish(document).await;
     let ran = Ran {
         stream: finished.plan.streams[0].clone(),
         shards: finished.result.stream_metrics.len(),
@@ -81,6 +85,29 @@ fn assert_one_worker(databases: &Databases, ran: &Ran, why: &str) {
     assert_eq!((ran.stream.workers, ran.shards), (1, 1), "{:?}", ran.stream);
     let said = ran.stream.why_one_worker.as_deref().unwrap_or_default();
     assert!(said.contains(why), "`{said}` is not about `{why}`");
+    databases.assert_same("SELECT * FROM t ORDER BY id");
+}
+
+/// The initial copy of a captured table has one worker and says why, whatever number was asked for;
+/// so has the run that applies the changes.
+async fn assert_one_worker_captures(name: &str, parallelism: &Value, resolved: u32) {
+    let databases = with_table(name);
+    let document = document(&databases, "cdc", "upsert", parallelism);
+    cdc(&document, "setup", &[]).succeeded();
+    let copied = run(&document).await;
+    assert_eq!((copied.parallelism, copied.eligible), (resolved, 0));
+    assert_one_worker(
+        &databases,
+        &copied,
+        "cdc streams are applied in commit order",
+    );
+    sql(&databases.source, "UPDATE t SET v = 'changed' WHERE id < 9");
+    let applied = finish(&document).await;
+    cdc(&document, "drop", &["--yes"]).succeeded();
+    assert_eq!(applied.result.parallelism, resolved);
+    assert_eq!(applied.result.resolved.parallelism_eligible_streams, 0);
+    assert_eq!(applied.plan.workers, 1);
+    assert_eq!(applied.changes.expect("it applied some").updated, 8);
     databases.assert_same("SELECT * FROM t ORDER BY id");
 }
 
@@ -147,6 +174,16 @@ async fn parallelism_auto_does_not_shard_replace() {
     .await;
     assert_eq!((ran.parallelism, ran.eligible), (1, 0));
     assert_one_worker(&databases, &ran, "replace loads each table in one piece");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallelism_auto_does_not_shard_cdc_streams() {
+    assert_one_worker_captures("cdc", &json!("auto"), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallelism_manual_does_not_override_eligibility_of_cdc_streams() {
+    assert_one_worker_captures("cdc_manual", &json!(8), 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

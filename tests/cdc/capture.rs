@@ -1,11 +1,9 @@
 //! A pipeline that captures changes, between two databases of a test's own.
 
-use std::io::Write as _;
-
 use serde_json::{Value, json};
 
-use crate::support::copies::{Databases, Outcome, command};
-use crate::support::{rb_bench, sql};
+use crate::support::copies::{self, Databases, Outcome};
+use crate::support::sql;
 
 /// The databases and the document. Dropping it drops the slots of the source, which would keep the
 /// server's log and its databases from being removed.
@@ -68,19 +66,7 @@ impl Capture {
     }
 
     pub(crate) fn cdc(&self, action: &str, flags: &[&str]) -> Outcome {
-        let mut file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file can be made");
-        write!(file, "{}", self.document).expect("the document can be written");
-        let output = rb_bench()
-            .args(["cdc", action])
-            .arg(file.path())
-            .args(flags)
-            .output()
-            .expect("the binary runs");
-        Outcome {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        copies::cdc(&self.document, action, flags)
     }
 
     #[track_caller]
@@ -100,7 +86,7 @@ impl Capture {
     }
 
     pub(crate) fn try_run(&self, flags: &[&str]) -> Outcome {
-        command("run", &self.document, flags)
+        copies::command("run", &self.document, flags)
     }
 
     /// Both sides have the same rows of this table.

@@ -119,9 +119,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The JSON document it printed; it must have succeeded.
-    pub(crate) fn ok(&self) -> Value {
+    /// It must have succeeded.
+    #[track_caller]
+    pub(crate) fn succeeded(&self) {
         assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
+    }
+
+    /// The JSON document it printed; it must have succeeded.
+    #[track_caller]
+    pub(crate) fn ok(&self) -> Value {
+        self.succeeded();
         serde_json::from_str(self.stdout.trim()).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
     }
 
@@ -141,10 +148,19 @@ impl Outcome {
 
 /// Runs the binary on a document: `run` or `check`, with flags.
 pub(crate) fn command(verb: &str, document: &Value, flags: &[&str]) -> Outcome {
+    on_document(&[verb], document, flags)
+}
+
+/// Runs `rb-bench cdc` on a document: `setup`, `status` or `drop`, with flags.
+pub(crate) fn cdc(document: &Value, action: &str, flags: &[&str]) -> Outcome {
+    on_document(&["cdc", action], document, flags)
+}
+
+fn on_document(words: &[&str], document: &Value, flags: &[&str]) -> Outcome {
     let mut file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file can be made");
     write!(file, "{document}").expect("the document can be written");
     let output = rb_bench()
-        .arg(verb)
+        .args(words)
         .arg(file.path())
         .args(flags)
         .output()

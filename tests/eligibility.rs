@@ -356,6 +356,7 @@ fn bench_json_includes_stream_shard_metrics() {
         "source_duration_secs",
         "dest_duration_secs",
         "first_byte_secs",
+        "last_chunk_secs",
     ];
     for shard in shards {
         let shard = shard.as_object().unwrap();

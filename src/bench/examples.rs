@@ -133,6 +133,7 @@ fn iteration(idx: u32, arm: Arm, pair: u32, phase: IterationPhase, seconds: f64)
             source_wait_s: seconds / 10.0,
             destination_wait_s: seconds / 2.0,
             first_byte_s: 0.05,
+            last_chunk_s: Some(seconds * 0.9),
         })
         .collect();
     Iteration {

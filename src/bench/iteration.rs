@@ -335,6 +335,7 @@ fn shards(result: &PipelineResult) -> Vec<ShardRecord> {
             source_wait_s: shard.source_duration_secs,
             destination_wait_s: shard.dest_duration_secs,
             first_byte_s: shard.first_byte_secs,
+            last_chunk_s: Some(shard.last_chunk_secs),
         })
         .collect()
 }

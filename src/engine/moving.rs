@@ -140,6 +140,9 @@ impl Hand {
         shard.rows_read.fetch_sub(counted - rows, Relaxed);
         shard.rows_written.fetch_add(written, Relaxed);
         shard.chunks.fetch_add(1, Relaxed);
+        shard
+            .last_chunk_ns
+            .store(self.shared.started.elapsed().as_nanos() as u64, Relaxed);
         Ok(written)
     }
 }

@@ -128,6 +128,7 @@ fn shard_metrics(shard: &Shard, index: u32, count: u32) -> ShardMetrics {
         source_duration_secs: seconds(&shard.source_wait_ns),
         dest_duration_secs: seconds(&shard.dest_wait_ns),
         first_byte_secs: seconds(&shard.first_byte_ns),
+        last_chunk_secs: seconds(&shard.last_chunk_ns),
     }
 }
 

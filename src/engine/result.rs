@@ -89,6 +89,10 @@ pub struct ShardMetrics {
     pub dest_duration_secs: f64,
     /// From the run's start to the shard's first byte.
     pub first_byte_secs: f64,
+    /// From the run's start to the end of the shard's last chunk; 0 in results of versions that did
+    /// not tell.
+    #[serde(default)]
+    pub last_chunk_secs: f64,
 }
 
 impl PipelineResult {

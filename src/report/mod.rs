@@ -3,6 +3,7 @@
 //! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
 pub mod cdc;
+mod figures;
 pub mod marks;
 pub mod paper;
 pub mod profiles;

@@ -10,11 +10,10 @@ use std::path::Path;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::Paper;
+use super::figures::{self, FIGURES, overrides};
 use super::paper::Ink;
-use crate::bench::artifact::{ArmSummary, Artifact, ComparisonRecord, IterationPhase, Status};
+use crate::bench::artifact::{ArmSummary, Artifact, ComparisonRecord, Status};
 use crate::bench::order::Arm;
-use crate::bench::stats::Spread;
-use crate::units::{ByteRate, Bytes, RowRate, Rows, Seconds};
 
 /// Ruled under the heading and at the end, nowhere else.
 const RULED: TableStyle = {
@@ -53,103 +52,24 @@ pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
 
 /// What was measured, how, and on what.
 fn heading(artifact: &Artifact) -> String {
-    let protocol = &artifact.protocol;
     let label = artifact
         .label
         .as_deref()
         .map(|label| format!(" \"{label}\""))
         .unwrap_or_default();
-    let (unit, each) = if protocol.arms == "both" {
-        ("pair", " of each arm")
-    } else {
-        ("iteration", "")
-    };
     let mut text = format!(
-        "{}{label}: {}, {}{each} before them\n",
+        "{}{label}: {}\n",
         artifact.profile.name,
-        counted(u64::from(protocol.pairs), unit),
-        counted(u64::from(protocol.warmup), "warm-up"),
+        figures::extent(artifact)
     );
-    if let Some(iteration) = artifact.iterations.last() {
-        let width = iteration.bytes.checked_div(iteration.rows).unwrap_or(0);
-        let _ = writeln!(
-            text,
-            "data     {} rows, {} in COPY format, {} a row",
-            Rows(iteration.rows),
-            Bytes(iteration.bytes),
-            Bytes(width),
-        );
+    for (name, line) in figures::setting(artifact) {
+        let _ = writeln!(text, "{name:<8} {line}");
     }
-    let servers: Vec<String> = [&artifact.postgres.source, &artifact.postgres.destination]
-        .into_iter()
-        .flatten()
-        .map(|server| match &server.endpoint {
-            Some(endpoint) => format!("PostgreSQL {} ({endpoint})", number(&server.version)),
-            None => format!("PostgreSQL {} (managed)", number(&server.version)),
-        })
-        .collect();
-    let mut servers = servers;
-    servers.dedup();
-    let host = &artifact.host;
-    let _ = writeln!(text, "servers  {}", servers.join(" -> "));
-    let _ = writeln!(
-        text,
-        "host     {}, {} memory",
-        counted(u64::from(host.available_cores), "core"),
-        Bytes(host.memory_bytes)
-    );
     text
 }
 
-/// `15.18` of `15.18 (Debian 15.18-0+deb12u1)`.
-fn number(version: &str) -> &str {
-    version.split(' ').next().unwrap_or(version)
-}
-
-type Figure = fn(&ArmSummary) -> String;
-
 /// One line a figure, one column an arm.
 fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) -> String {
-    let figures: [(&str, Figure); 13] = [
-        ("wall time", |a| {
-            spread(a.duration_s, |s| Seconds(s).to_string())
-        }),
-        ("throughput", |a| {
-            spread(a.mb_per_s, |v| ByteRate(v * 1e6).to_string())
-        }),
-        ("rows", |a| RowRate(a.rows_per_s.median).to_string()),
-        ("workers", |a| {
-            format!("{} ({})", a.parallelism_effective, a.parallelism_mode)
-        }),
-        ("CPU rb-bench", |a| Seconds(a.cpu_rb_bench_s).to_string()),
-        ("CPU source", |a| {
-            optional(a.cpu_source_s, |s| Seconds(s).to_string())
-        }),
-        ("CPU destination", |a| {
-            optional(a.cpu_destination_s, |s| Seconds(s).to_string())
-        }),
-        ("peak memory", |a| {
-            optional(a.rss_peak, |b| Bytes(b).to_string())
-        }),
-        ("chunk p50 / p99", |a| {
-            let micros = |us: Option<u64>| optional(us, |us| Seconds(us as f64 / 1e6).to_string());
-            format!("{} / {}", micros(a.chunk_p50_us), micros(a.chunk_p99_us))
-        }),
-        ("waiting for source", |a| percent(a.source_wait_share)),
-        ("waiting for dest.", |a| percent(a.destination_wait_share)),
-        ("committing", |a| percent(a.commit_share)),
-        ("verified", |a| {
-            let retries = if a.retries > 0 {
-                format!(
-                    ", {}",
-                    counted(a.retries, "retry").replace("retrys", "retries")
-                )
-            } else {
-                String::new()
-            };
-            format!("{} of {}{retries}", a.verified, a.iterations)
-        }),
-    ];
     let mut table = Table::new();
     table
         .load_style(RULED)
@@ -157,9 +77,9 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
         .set_width(paper.width);
     let headings = arms
         .keys()
-        .map(|arm| format!("{arm}\n{}", settings(artifact, *arm)));
+        .map(|arm| format!("{arm}\n{}", overrides(artifact, *arm).join("\n")));
     table.set_header(std::iter::once(String::new()).chain(headings));
-    for (name, figure) in figures {
+    for (name, figure) in FIGURES {
         let cells = arms.values().map(figure);
         table.add_row(std::iter::once(name.to_owned()).chain(cells));
     }
@@ -171,30 +91,11 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
     table.trim_fmt()
 }
 
-fn settings(artifact: &Artifact, arm: Arm) -> String {
-    let settings = match arm {
-        Arm::Before => &artifact.protocol.before,
-        Arm::After => &artifact.protocol.after,
-    };
-    let shown: Vec<String> = settings
-        .iter()
-        .map(|(key, value)| format!("{}={value}", key.rsplit('.').next().unwrap_or(key)))
-        .collect();
-    shown.join("\n")
-}
-
 /// How the arms compare, and the verdict.
 fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
     let mut text = String::new();
-    if let Some(ratio) = comparison.ratio {
-        let _ = writeln!(
-            text,
-            "after ran at {:.2} x the speed of before ({:.2} .. {:.2} over {})",
-            ratio.median,
-            ratio.min,
-            ratio.max,
-            counted(u64::from(comparison.pairs), "pair"),
-        );
+    if let Some(ratio) = figures::ratio(comparison) {
+        let _ = writeln!(text, "{ratio}");
     }
     let ink = match comparison.verdict.as_str() {
         "IMPROVED" => Ink::Good,
@@ -213,29 +114,11 @@ fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
 /// Disturbances, each once with the iterations it was seen in, then warnings and what went wrong.
 fn notes(artifact: &Artifact, paper: Paper) -> String {
     let mut text = String::new();
-    let mut seen: BTreeMap<&str, (Vec<String>, &str)> = BTreeMap::new();
-    for iteration in &artifact.iterations {
-        if iteration.phase == IterationPhase::Warmup {
-            continue;
-        }
-        for flag in &iteration.flags {
-            let entry = seen.entry(&flag.kind).or_insert((Vec::new(), &flag.text));
-            entry.0.push((iteration.idx + 1).to_string());
-        }
-    }
-    if !seen.is_empty() {
+    let disturbances = figures::disturbances(artifact);
+    if !disturbances.is_empty() {
         text.push_str("\nmay have disturbed it\n");
-        for (kind, (iterations, example)) in seen {
-            let noun = if iterations.len() == 1 {
-                "iteration"
-            } else {
-                "iterations"
-            };
-            let _ = writeln!(
-                text,
-                "  {kind}: {example} ({noun} {})",
-                iterations.join(", ")
-            );
+        for disturbance in disturbances {
+            let _ = writeln!(text, "  {disturbance}");
         }
     }
     if !artifact.warnings.is_empty() {
@@ -252,27 +135,6 @@ fn notes(artifact: &Artifact, paper: Paper) -> String {
         );
     }
     text
-}
-
-fn spread(spread: Spread, show: impl Fn(f64) -> String) -> String {
-    format!(
-        "{} ({} .. {})",
-        show(spread.median),
-        show(spread.min),
-        show(spread.max)
-    )
-}
-
-fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
-    value.map_or_else(|| "unknown".into(), show)
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
-fn counted(n: u64, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

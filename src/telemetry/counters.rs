@@ -92,6 +92,9 @@ pub struct Shard {
     pub query_ns: AtomicU64,
     /// Nanoseconds from the run's start to the first byte; 0 before it.
     pub first_byte_ns: AtomicU64,
+    /// Nanoseconds from the run's start to the end of the last chunk that the destination took; 0
+    /// before the first.
+    pub last_chunk_ns: AtomicU64,
 }
 
 impl Shard {
@@ -108,6 +111,7 @@ impl Shard {
             dest_wait_ns: AtomicU64::new(0),
             query_ns: AtomicU64::new(0),
             first_byte_ns: AtomicU64::new(0),
+            last_chunk_ns: AtomicU64::new(0),
         }
     }
 

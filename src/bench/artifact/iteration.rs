@@ -144,6 +144,10 @@ pub struct ShardRecord {
     pub destination_wait_s: f64,
     /// From the run's start to its first byte, seconds.
     pub first_byte_s: f64,
+    /// From the run's start to the end of its last chunk, seconds; null in artifacts of versions
+    /// that did not tell.
+    #[serde(default)]
+    pub last_chunk_s: Option<f64>,
 }
 
 /// The course of an iteration: one entry a sample in every list.

@@ -90,6 +90,7 @@ fn the_names_that_others_rely_on_stay() {
     iterations[].shards[].chunks
     iterations[].shards[].destination_wait_s
     iterations[].shards[].first_byte_s
+    iterations[].shards[].last_chunk_s
     iterations[].shards[].partition_count
     iterations[].shards[].partition_index
     iterations[].shards[].rows

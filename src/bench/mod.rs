@@ -13,6 +13,7 @@ pub(crate) mod examples;
 pub mod host;
 mod in_place;
 mod iteration;
+pub mod metric;
 pub mod order;
 pub mod profile;
 pub mod progress;

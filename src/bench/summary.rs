@@ -9,9 +9,10 @@ use base64::Engine as _;
 use hdrhistogram::Histogram;
 
 use super::artifact::{ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary};
+use super::metric::Metric;
 use super::order::Arm;
-use super::stats::{Estimate, Spread};
-use super::verdict::Comparison;
+use super::stats::{ALPHA, Estimate, Spread};
+use super::verdict::{Comparison, Rule};
 use crate::engine::result::PipelineResult;
 
 /// Sums up the iterations of a session. `threshold` is a relative change, 0.02 for 2 %.
@@ -28,7 +29,14 @@ pub fn of(
         .collect();
     let two_arms = iterations.iter().any(|i| i.arm == Arm::Before);
     let comparison = two_arms.then(|| {
-        let comparison = Comparison::of_pairs(&pairs(iterations), threshold);
+        let comparison = Comparison::of_pairs(
+            &pairs(iterations),
+            Rule {
+                metric: Metric::DurationS,
+                threshold,
+                alpha: ALPHA,
+            },
+        );
         let comparison = if status == Status::Invalid {
             comparison.invalidated()
         } else {
@@ -65,13 +73,13 @@ pub fn pairs(iterations: &[Iteration]) -> Vec<(f64, f64)> {
 fn record(comparison: &Comparison) -> ComparisonRecord {
     let estimate = comparison.estimate.as_ref();
     ComparisonRecord {
-        pairs: comparison.pairs as u32,
+        pairs: comparison.size.least() as u32,
         ratio: comparison.ratio,
         estimate: estimate.map(Estimate::ratio),
         ci_low: estimate.map(|e| e.interval().0),
         ci_high: estimate.map(|e| e.interval().1),
         confidence: estimate.map(Estimate::confidence),
-        threshold_pct: comparison.threshold * 100.0,
+        threshold_pct: comparison.rule.threshold * 100.0,
         verdict: comparison.verdict.name().to_owned(),
         text: comparison.to_string(),
     }
@@ -158,16 +166,21 @@ fn part(of: f64, whole: f64) -> f64 {
     }
 }
 
+/// A distribution of an iteration; none where it is not there or not readable.
+pub(super) fn distribution(iteration: &Iteration, name: &str) -> Option<Histogram<u64>> {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(iteration.hdr.get(name)?)
+        .ok()?;
+    hdrhistogram::serialization::Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .ok()
+}
+
 /// One distribution over all iterations that have it.
 fn merged(iterations: &[&Iteration], name: &str) -> Option<Histogram<u64>> {
     let mut whole: Option<Histogram<u64>> = None;
-    for text in iterations.iter().filter_map(|i| i.hdr.get(name)) {
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .ok()?;
-        let one: Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .ok()?;
+    for iteration in iterations.iter().filter(|i| i.hdr.contains_key(name)) {
+        let one = distribution(iteration, name)?;
         match &mut whole {
             None => whole = Some(one),
             Some(whole) => whole.add(one).ok()?,

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use super::stats::{ALPHA, Estimate, Spread, TooFewPairs};
+use super::metric::Metric;
+use super::stats::{Estimate, Size, Spread, TooFew};
 
 /// The answer of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,16 +20,14 @@ pub enum Verdict {
     Equivalent,
     /// Neither: the interval reaches over the threshold.
     Inconclusive {
-        /// About how many more pairs would tell, where that can be said.
-        more_pairs: Option<u32>,
+        /// About how many more pairs, or iterations of each arm, would tell; none where that cannot
+        /// be said.
+        more: Option<u32>,
     },
-    /// Too few pairs for an interval.
-    InsufficientData {
-        /// Pairs there are.
-        pairs: usize,
-        /// Pairs there must be.
-        needed: usize,
-    },
+    /// Too few data for an interval.
+    InsufficientData(TooFew),
+    /// The arms were not measured under the same conditions.
+    NotComparable,
     /// An iteration did not deliver its rows: its speed says nothing.
     Invalid,
 }
@@ -42,7 +41,8 @@ impl Verdict {
             Self::Regressed => "REGRESSED",
             Self::Equivalent => "EQUIVALENT",
             Self::Inconclusive { .. } => "INCONCLUSIVE",
-            Self::InsufficientData { .. } => "INSUFFICIENT DATA",
+            Self::InsufficientData(_) => "INSUFFICIENT DATA",
+            Self::NotComparable => "NOT COMPARABLE",
             Self::Invalid => "INVALID",
         }
     }
@@ -60,67 +60,130 @@ impl Verdict {
             Self::Equivalent
         } else {
             Self::Inconclusive {
-                more_pairs: more_pairs(estimate, tau),
+                more: more(estimate, tau),
             }
         }
     }
 }
 
-/// About how many more pairs would take the interval off the threshold, were the estimate right:
-/// its width falls with the root of the pairs. None where the estimate lies too close to say.
-fn more_pairs(estimate: &Estimate, tau: f64) -> Option<u32> {
+/// About how many more pairs (or iterations of each arm) would take the interval off the threshold,
+/// were the estimate right: its width falls with the root of their number. None where the estimate
+/// lies too close to say.
+fn more(estimate: &Estimate, tau: f64) -> Option<u32> {
     let (shift, lower, upper) = estimate.logs();
     let half = (upper - lower) / 2.0;
     let room = (shift.abs() - tau).abs();
-    let pairs = estimate.pairs() as f64;
-    let more = (pairs * (half / room).powi(2) - pairs).ceil().max(1.0);
+    let there = estimate.size().least() as f64;
+    let more = (there * (half / room).powi(2) - there).ceil().max(1.0);
     (more.is_finite() && more < 1_000.0).then_some(more as u32)
 }
 
-/// Two arms compared: every pair's ratio, and the verdict.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// Pairs compared.
-    pub pairs: usize,
-    /// `t_before / t_after` over the pairs; none where there is no pair.
-    pub ratio: Option<Spread>,
-    /// Point and interval, where there are enough pairs.
-    pub estimate: Option<Estimate>,
+/// What a comparison is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rule {
+    /// What is compared.
+    pub metric: Metric,
     /// The smallest change that counts: 0.02 for 2 %.
     pub threshold: f64,
+    /// The chance of a wrong interval that this one comparison may take.
+    pub alpha: f64,
+}
+
+/// Two arms compared in one metric, and the verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// What was compared.
+    pub size: Size,
+    /// before / after over the pairs; none where there is no pair.
+    pub ratio: Option<Spread>,
+    /// Point and interval, where there are enough data.
+    pub estimate: Option<Estimate>,
+    /// What it was held against.
+    pub rule: Rule,
     /// The answer.
     pub verdict: Verdict,
 }
 
 impl Comparison {
-    /// Compares pairs of (before, after) seconds against a threshold, 0.02 for 2 %.
+    /// Compares pairs of (before, after), both above zero.
     #[must_use]
-    pub fn of_pairs(seconds: &[(f64, f64)], threshold: f64) -> Self {
-        let ratios: Vec<f64> = seconds.iter().map(|(b, a)| b / a).collect();
+    pub fn of_pairs(pairs: &[(f64, f64)], rule: Rule) -> Self {
+        let ratios: Vec<f64> = pairs.iter().map(|(b, a)| b / a).collect();
         let logs: Vec<f64> = ratios.iter().map(|r| r.ln()).collect();
-        let (estimate, verdict) = match Estimate::of_pairs(&logs, ALPHA) {
-            Ok(estimate) => (Some(estimate), Verdict::of(&estimate, threshold)),
-            Err(TooFewPairs { pairs, needed }) => {
-                (None, Verdict::InsufficientData { pairs, needed })
-            }
-        };
         Self {
-            pairs: seconds.len(),
             ratio: Spread::of(&ratios),
-            estimate,
-            threshold,
-            verdict,
+            ..Self::judged(
+                Size::Pairs(pairs.len()),
+                Estimate::of_pairs(&logs, rule.alpha),
+                rule,
+            )
+        }
+    }
+
+    /// Compares two arms that were not measured in pairs, all values above zero: drift between them
+    /// is not controlled, and whoever prints this says so.
+    #[must_use]
+    pub fn of_samples(before: &[f64], after: &[f64], rule: Rule) -> Self {
+        let logs = |values: &[f64]| values.iter().map(|v| v.ln()).collect::<Vec<f64>>();
+        let size = Size::Samples {
+            before: before.len(),
+            after: after.len(),
+        };
+        Self::judged(
+            size,
+            Estimate::of_samples(&logs(before), &logs(after), rule.alpha),
+            rule,
+        )
+    }
+
+    fn judged(size: Size, estimate: Result<Estimate, TooFew>, rule: Rule) -> Self {
+        Self {
+            size,
+            ratio: None,
+            verdict: match &estimate {
+                Ok(estimate) => Verdict::of(estimate, rule.threshold),
+                Err(too_few) => Verdict::InsufficientData(*too_few),
+            },
+            estimate: estimate.ok(),
+            rule,
         }
     }
 
     /// The same, of a session in which an iteration was invalid.
     #[must_use]
     pub fn invalidated(self) -> Self {
+        self.without_estimate(Verdict::Invalid)
+    }
+
+    /// The same, of arms that were not measured under the same conditions.
+    #[must_use]
+    pub fn not_comparable(self) -> Self {
+        self.without_estimate(Verdict::NotComparable)
+    }
+
+    fn without_estimate(self, verdict: Verdict) -> Self {
         Self {
             estimate: None,
-            verdict: Verdict::Invalid,
+            verdict,
             ..self
         }
+    }
+
+    /// The estimate and its interval as a change of what people name: of throughput, which grows
+    /// where wall time falls, and of every other metric itself.
+    fn change(&self, estimate: &Estimate) -> String {
+        let (low, high) = estimate.interval();
+        let (noun, point, low, high) = match self.rule.metric {
+            Metric::DurationS => ("throughput", estimate.ratio(), low, high),
+            other => (other.name(), 1.0 / estimate.ratio(), 1.0 / high, 1.0 / low),
+        };
+        format!(
+            "{noun} {} % ({} % CI {} .. {})",
+            signed_percent(point),
+            trimmed(estimate.confidence() * 100.0),
+            signed_percent(low),
+            signed_percent(high),
+        )
     }
 }
 
@@ -128,12 +191,15 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.verdict {
-            Verdict::InsufficientData { pairs, needed } => {
-                return write!(
-                    f,
-                    "INSUFFICIENT DATA ({}; a verdict needs {needed})",
-                    counted(pairs, "pair")
-                );
+            Verdict::InsufficientData(TooFew { there, needed }) => {
+                let least = match needed {
+                    Size::Pairs(pairs) => pairs.to_string(),
+                    Size::Samples { before, after } => format!("{before} + {after}"),
+                };
+                return write!(f, "INSUFFICIENT DATA ({there}; a verdict needs {least})");
+            }
+            Verdict::NotComparable => {
+                return f.write_str("NOT COMPARABLE  the conditions were not the same");
             }
             Verdict::Invalid => {
                 return f.write_str(
@@ -144,26 +210,22 @@ impl fmt::Display for Comparison {
         }
         f.write_str(self.verdict.name())?;
         if let Some(estimate) = &self.estimate {
-            let (low, high) = estimate.interval();
             write!(
                 f,
-                "  throughput {} % ({:.0} % CI {} .. {}), {}, threshold {} %",
-                signed_percent(estimate.ratio()),
-                estimate.confidence() * 100.0,
-                signed_percent(low),
-                signed_percent(high),
-                counted(self.pairs, "pair"),
-                trimmed(self.threshold * 100.0),
+                "  {}, {}, threshold {} %",
+                self.change(estimate),
+                self.size,
+                trimmed(self.rule.threshold * 100.0),
             )?;
         }
-        if let Verdict::Inconclusive { more_pairs } = self.verdict {
-            match more_pairs {
-                Some(more) => write!(
-                    f,
-                    "; about {} would tell",
-                    counted(more as usize, "more pair")
-                )?,
-                None => f.write_str(
+        if let Verdict::Inconclusive { more } = self.verdict {
+            match (more, self.size) {
+                (Some(1), Size::Pairs(_)) => f.write_str("; about 1 more pair would tell")?,
+                (Some(more), Size::Pairs(_)) => write!(f, "; about {more} more pairs would tell")?,
+                (Some(more), Size::Samples { .. }) => {
+                    write!(f, "; about {more} more of each would tell")?;
+                }
+                (None, _) => f.write_str(
                     "; the difference is too close to the threshold to be told apart from it",
                 )?,
             }
@@ -188,19 +250,24 @@ fn trimmed(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-fn counted(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::stats::ALPHA;
     use super::*;
+
+    fn rule(threshold: f64) -> Rule {
+        Rule {
+            metric: Metric::DurationS,
+            threshold,
+            alpha: ALPHA,
+        }
+    }
 
     #[test]
     fn verdicts_follow_the_interval_and_the_threshold() {
-        let steady = |ratio: f64| Comparison::of_pairs(&[(ratio, 1.0); 8], 0.02).verdict;
+        let steady = |ratio: f64| Comparison::of_pairs(&[(ratio, 1.0); 8], rule(0.02)).verdict;
         assert_eq!(steady(1.5), Verdict::Improved);
         assert_eq!(steady(0.7), Verdict::Regressed);
         assert_eq!(steady(1.0), Verdict::Equivalent);
@@ -209,20 +276,20 @@ mod tests {
         // as much slower as 1.019 is faster
         assert_eq!(steady(1.0 / 1.019), Verdict::Equivalent);
         let wide: Vec<(f64, f64)> = (0..8).map(|n| (0.9 + f64::from(n) * 0.04, 1.0)).collect();
-        let comparison = Comparison::of_pairs(&wide, 0.02);
+        let comparison = Comparison::of_pairs(&wide, rule(0.02));
         assert!(matches!(comparison.verdict, Verdict::Inconclusive { .. }));
     }
 
     #[test]
     fn zeroes_and_ties_are_kept() {
-        let comparison = Comparison::of_pairs(&[(1.0, 1.0); 6], 0.0);
+        let comparison = Comparison::of_pairs(&[(1.0, 1.0); 6], rule(0.0));
         assert_eq!(comparison.verdict, Verdict::Equivalent);
-        assert_eq!(comparison.estimate.unwrap().pairs(), 6);
+        assert_eq!(comparison.size, Size::Pairs(6));
     }
 
     #[test]
     fn lines_say_what_was_found_and_how_sure() {
-        let line = |seconds: &[(f64, f64)]| Comparison::of_pairs(seconds, 0.021).to_string();
+        let line = |seconds: &[(f64, f64)]| Comparison::of_pairs(seconds, rule(0.021)).to_string();
         insta::assert_snapshot!(line(&[(1.0, 0.8); 3]), @"INSUFFICIENT DATA (3 pairs; a verdict needs 6)");
         insta::assert_snapshot!(line(&[(1.0, 0.8); 1]), @"INSUFFICIENT DATA (1 pair; a verdict needs 6)");
         let faster: Vec<(f64, f64)> = (0..10)
@@ -232,9 +299,34 @@ mod tests {
         let wide: Vec<(f64, f64)> = (0..8).map(|n| (0.9 + f64::from(n) * 0.04, 1.0)).collect();
         insta::assert_snapshot!(line(&wide), @"INCONCLUSIVE  throughput +3.7 % (95 % CI -6.0 .. +13.9), 8 pairs, threshold 2.1 %; about 309 more pairs would tell");
         insta::assert_snapshot!(
-            Comparison::of_pairs(&faster, 0.02).invalidated(),
+            Comparison::of_pairs(&faster, rule(0.02)).invalidated(),
             @"INVALID  rows did not arrive as they left; the speed says nothing"
         );
+    }
+
+    #[test]
+    fn arms_that_were_not_paired_are_judged_with_the_same_words() {
+        let line = |before: &[f64], after: &[f64]| {
+            Comparison::of_samples(before, after, rule(0.02)).to_string()
+        };
+        insta::assert_snapshot!(line(&[1.0; 3], &[1.0; 3]), @"INSUFFICIENT DATA (3 + 3 iterations; a verdict needs 4 + 4)");
+        insta::assert_snapshot!(line(&[1.19, 1.2, 1.21, 1.22], &[1.0, 1.01, 1.02, 0.99]), @"IMPROVED  throughput +19.9 % (95 % CI +16.7 .. +23.2), 4 + 4 iterations, threshold 2 %");
+        insta::assert_snapshot!(line(&[0.98, 1.0, 1.01, 1.08], &[1.0, 1.01, 1.02, 0.99]), @"INCONCLUSIVE  throughput 0.0 % (95 % CI -3.9 .. +9.1), 4 + 4 iterations, threshold 2 %; about 38 more of each would tell");
+        insta::assert_snapshot!(
+            Comparison::of_samples(&[1.0; 4], &[1.0; 4], rule(0.02)).not_comparable(),
+            @"NOT COMPARABLE  the conditions were not the same"
+        );
+    }
+
+    #[test]
+    fn a_metric_beside_wall_time_is_told_as_its_own_change() {
+        let rule = Rule {
+            metric: Metric::CpuDestinationS,
+            threshold: 0.02,
+            alpha: ALPHA / 3.0,
+        };
+        let less: Vec<(f64, f64)> = (0..8).map(|n| (1.2 + f64::from(n) * 0.01, 1.0)).collect();
+        insta::assert_snapshot!(Comparison::of_pairs(&less, rule), @"IMPROVED  cpu_destination_s -19.0 % (98.3 % CI -20.9 .. -17.0), 8 pairs, threshold 2 %");
     }
 
     proptest! {
@@ -242,9 +334,9 @@ mod tests {
         fn exchanging_the_arms_mirrors_everything(
             seconds in prop::collection::vec((0.1f64..10.0, 0.1f64..10.0), 6..25),
         ) {
-            let there = Comparison::of_pairs(&seconds, 0.02);
+            let there = Comparison::of_pairs(&seconds, rule(0.02));
             let swapped: Vec<(f64, f64)> = seconds.iter().map(|(b, a)| (*a, *b)).collect();
-            let back = Comparison::of_pairs(&swapped, 0.02);
+            let back = Comparison::of_pairs(&swapped, rule(0.02));
             let (there_e, back_e) = (there.estimate.unwrap(), back.estimate.unwrap());
             prop_assert!((there_e.ratio() * back_e.ratio() - 1.0).abs() < 1e-9);
             prop_assert!((there_e.interval().0 * back_e.interval().1 - 1.0).abs() < 1e-9);

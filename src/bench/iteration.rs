@@ -104,7 +104,7 @@ impl Apparatus {
             Arc::clone(&telemetry),
             self.watches.clone(),
             Arc::clone(&self.progress),
-            upcoming,
+            upcoming.clone(),
         );
         let started_at = jiff::Timestamp::now().to_string();
         let clock = Instant::now();

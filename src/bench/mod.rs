@@ -17,6 +17,7 @@ pub mod metric;
 pub mod order;
 pub mod profile;
 pub mod progress;
+mod rig;
 pub mod runner;
 mod sampler;
 pub mod seed;

@@ -3,12 +3,14 @@
 //! The session calls, a terminal (or the workbench) shows. Calls come from several tasks and must
 //! return at once: a viewer that waits would be measured with the copy.
 
+use std::sync::Arc;
+
 use super::artifact::Iteration;
 use super::order::Arm;
 use crate::telemetry::counters::{Phase, Totals};
 
 /// The iteration that is about to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upcoming {
     /// Which setting runs.
     pub arm: Arm,
@@ -20,6 +22,8 @@ pub struct Upcoming {
     pub of: u32,
     /// Its pair, from 1; none for warm-ups and with one arm.
     pub pair: Option<u32>,
+    /// What runs, in the words of who measures more than two arms; none for arms and pairs.
+    pub setting: Option<Arc<str>>,
 }
 
 /// How the iteration stands, five times a second.

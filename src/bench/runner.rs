@@ -13,27 +13,19 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{
-    Artifact, Invocation, PostgresRecord, ProfileRecord, Protocol, SCHEMA, ServerRecord, Status,
-    Tool,
+    Artifact, Invocation, PostgresRecord, ProfileRecord, Protocol, SCHEMA, Status, Tool,
 };
 use super::host;
-use super::iteration::{Apparatus, Done};
+use super::iteration::Done;
 use super::order::Arm;
 use super::progress::{Progress, Upcoming};
-use super::seed;
-use super::server::{self, APPLICATION};
+use super::rig::Rig;
 use super::session::{self, Open, Plan};
 use super::store::Output;
 use super::summary;
-use super::target::{Leftovers, Targets, Wanted, WritesTo};
-use super::traces::Traces;
+use super::target::Leftovers;
 use crate::config::types::Pipeline;
-use crate::engine::KnownSums;
 use crate::error::{Error, Kind, Result};
-use crate::postgres::{Server, Session};
-
-/// How long leaving the databases as they were found may take.
-const CLEANING: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// How a session ended.
 #[derive(Debug)]
@@ -65,7 +57,8 @@ pub async fn run(
     let outcome = AssertUnwindSafe(bench.measure(plan, output))
         .catch_unwind()
         .await;
-    bench.clean_up().await;
+    let failures = bench.rig.clean_up().await;
+    bench.artifact.warnings.extend(failures);
     let error = match outcome {
         Ok(outcome) => outcome.err(),
         Err(panic) => std::panic::resume_unwind(panic),
@@ -75,12 +68,7 @@ pub async fn run(
 
 /// A session under way.
 struct Bench {
-    open: Open,
-    apparatus: Apparatus,
-    targets: Targets,
-    /// The engine's traces on a user's destination; none elsewhere.
-    traces: Option<Traces>,
-    known: BTreeMap<Arm, KnownSums>,
+    rig: Rig,
     artifact: Artifact,
     threshold: f64,
 }
@@ -94,67 +82,24 @@ impl Bench {
         cancel: &CancellationToken,
         leftovers: &Leftovers,
     ) -> Result<Self> {
-        let source = connect(open.source.as_ref()).await?;
-        let destination = connect(open.destination.as_ref()).await?;
-        let managed = open.cluster.is_some();
-        let describe = async |session: &Option<Arc<Session>>| -> Result<Option<ServerRecord>> {
-            match session {
-                Some(session) => server::describe(session, managed).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let postgres = PostgresRecord {
-            source: describe(&source).await?,
-            destination: describe(&destination).await?,
-        };
-        let mut known = BTreeMap::new();
-        if let (Some(seeded), Some(source)) = (&open.seeded, &source) {
-            for arm in plan.arms() {
-                let sums =
-                    seed::known_sums(source, &seeded.digest, &open.query_digest(*arm)?).await?;
-                known.insert(*arm, sums);
-            }
-        }
-        let watches = if managed {
-            destination.iter().cloned().collect()
-        } else {
-            source.iter().chain(&destination).cloned().collect()
-        };
-        let writes_to = plan.writes_to()?;
         let warnings = std::mem::take(&mut open.warnings);
+        let rig = Rig::set_up(plan, open, progress, cancel, leftovers).await?;
+        let servers = rig.servers().await?;
         Ok(Self {
-            artifact: blank(plan, &open, postgres, created_at, warnings)?,
-            apparatus: Apparatus {
-                source,
-                destination,
-                watches,
-                writes_to,
-                progress: Arc::clone(progress),
-                cancel: cancel.clone(),
-                may_checkpoint: true,
-            },
-            targets: Targets::new(writes_to, leftovers),
-            traces: None,
-            known,
-            open,
+            artifact: blank(plan, &rig.open, servers, created_at, warnings)?,
+            rig,
             threshold: plan.threshold,
         })
     }
 
     /// Runs every planned iteration, saving after each.
     async fn measure(&mut self, plan: &Plan, output: &Output) -> Result<()> {
-        self.traces = self.look_for_traces(plan).await?;
-        self.prepare_targets(plan).await?;
+        self.rig.make_ready(plan).await?;
         let mut pipelines: BTreeMap<Arm, Arc<Pipeline>> = BTreeMap::new();
-        for (arm, pipeline) in &self.open.pipelines {
-            let mut pipeline = pipeline.clone();
-            self.targets.apply(&mut pipeline);
-            if let Some(traces) = &self.traces {
-                traces.pipeline().clone_into(&mut pipeline.pipeline);
-            }
-            pipelines.insert(*arm, Arc::new(pipeline));
+        for arm in plan.arms() {
+            pipelines.insert(*arm, Arc::new(self.rig.pipeline(*arm)?));
         }
-        self.artifact.warnings.append(&mut self.targets.notes);
+        self.artifact.warnings.append(&mut self.rig.targets.notes);
         let planned = plan.iterations();
         let of = planned.len() as u32;
         for (n, planned) in planned.into_iter().enumerate() {
@@ -164,55 +109,22 @@ impl Bench {
                 number: n as u32 + 1,
                 of,
                 pair: (plan.both_arms && !planned.warmup).then_some(planned.pair + 1),
+                setting: None,
             };
-            let pipeline = pipelines
-                .get(&planned.arm)
-                .ok_or_else(|| Error::internal("an arm without a pipeline was planned"))?;
-            let known = self.known.entry(planned.arm).or_default();
             let done = self
-                .apparatus
-                .run(planned, upcoming, pipeline, &mut self.targets, known)
+                .rig
+                .run(planned, upcoming, &pipelines[&planned.arm])
                 .await
                 .map_err(|error| error.context(format!("iteration {}, {}", n + 1, planned.arm)))?;
-            self.record(done, output).await?;
+            self.record(done, output)?;
         }
         Ok(())
     }
 
-    async fn look_for_traces(&self, plan: &Plan) -> Result<Option<Traces>> {
-        let pipeline = self.open.pipelines.get(&Arm::After);
-        match (&self.apparatus.destination, pipeline) {
-            (Some(session), Some(pipeline)) if self.open.cluster.is_none() => {
-                Traces::before(session, &plan.id, &pipeline.pipeline)
-                    .await
-                    .map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    async fn prepare_targets(&mut self, plan: &Plan) -> Result<()> {
-        let (Some(session), Some(pipeline)) = (
-            &self.apparatus.destination,
-            self.open.pipelines.get(&Arm::After),
-        ) else {
-            return Ok(());
-        };
-        let wanted = Wanted {
-            id: &plan.id,
-            pipeline,
-            dataset: plan.profile.dataset.as_ref(),
-            state: plan.profile.target,
-        };
-        self.targets.prepare(session, &wanted).await
-    }
-
     /// Keeps an iteration; one whose rows differ ends the session.
-    async fn record(&mut self, done: Done, output: &Output) -> Result<()> {
+    fn record(&mut self, done: Done, output: &Output) -> Result<()> {
         let Done {
-            iteration,
-            source_sums,
-            notes,
+            iteration, notes, ..
         } = done;
         for note in notes {
             if !self.artifact.warnings.contains(&note) {
@@ -221,7 +133,7 @@ impl Bench {
         }
         let arm = iteration.arm;
         let verify = iteration.verify.clone();
-        self.artifact.protocol.resets = self.resets();
+        self.artifact.protocol.resets = self.rig.resets();
         self.artifact.iterations.push(iteration);
         if verify.is_ok() {
             self.artifact.summary = summary::of(
@@ -231,7 +143,7 @@ impl Bench {
                 None,
             );
             output.save(&self.artifact)?;
-            return self.keep_sums(arm, source_sums).await;
+            return Ok(());
         }
         Err(Error::new(
             Kind::Verification,
@@ -242,64 +154,6 @@ impl Bench {
             ),
         )
         .remedy("the iteration is INVALID; please report this with the artifact"))
-    }
-
-    fn resets(&self) -> Vec<String> {
-        let mut resets = self.targets.resets();
-        if self.apparatus.destination.is_some() {
-            resets.push(if self.apparatus.may_checkpoint {
-                "CHECKPOINT on the destination".into()
-            } else {
-                "no CHECKPOINT: the role may not".into()
-            });
-        }
-        resets
-    }
-
-    /// Keeps the source's sums, so that they are computed once for each dataset.
-    async fn keep_sums(&mut self, arm: Arm, sums: KnownSums) -> Result<()> {
-        let (Some(seeded), Some(source)) = (&self.open.seeded, &self.apparatus.source) else {
-            return Ok(());
-        };
-        let known = self.known.entry(arm).or_default();
-        if known.is_empty() {
-            let query = self.open.query_digest(arm)?;
-            seed::remember_sums(source, &seeded.digest, &query, &sums).await?;
-            *known = sums;
-        }
-        Ok(())
-    }
-
-    /// Leaves the databases as they were found; what could not be done becomes a warning.
-    async fn clean_up(&mut self) {
-        let Some(server) = &self.open.destination else {
-            return;
-        };
-        let (targets, traces) = (&mut self.targets, &self.traces);
-        // a session of its own: the other may be in the middle of something that was cancelled
-        let cleaning = async {
-            let session = server.connect(APPLICATION).await?;
-            let mut failures = targets.clean_up(&session).await;
-            if let Some(traces) = traces
-                && let Err(error) = traces.remove(&session).await
-            {
-                failures.push(error.to_string());
-            }
-            session.close().await;
-            Ok::<_, Error>(failures)
-        };
-        let failures = match tokio::time::timeout(CLEANING, cleaning).await {
-            Ok(Ok(failures)) => failures,
-            Ok(Err(error)) => vec![error.to_string()],
-            Err(_) => vec![format!("no answer within {} s", CLEANING.as_secs())],
-        };
-        // on the managed server the next session drops what is left
-        if self.apparatus.writes_to != WritesTo::Managed {
-            let told = failures
-                .into_iter()
-                .map(|failure| format!("not cleaned up: {failure}"));
-            self.artifact.warnings.extend(told);
-        }
     }
 
     fn finish(mut self, output: &Output, error: Option<Error>) -> Result<Outcome> {
@@ -323,13 +177,6 @@ impl Bench {
             path,
             error,
         })
-    }
-}
-
-async fn connect(server: Option<&Server>) -> Result<Option<Arc<Session>>> {
-    match server {
-        Some(server) => Ok(Some(Arc::new(server.connect(APPLICATION).await?))),
-        None => Ok(None),
     }
 }
 

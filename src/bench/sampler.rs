@@ -220,6 +220,7 @@ mod tests {
             number: 1,
             of: 1,
             pair: None,
+            setting: None,
         };
         let sampler = Sampler::start(
             Arc::clone(&telemetry),

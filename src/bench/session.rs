@@ -292,18 +292,15 @@ impl Open {
         session.close().await;
         Ok(())
     }
+}
 
-    /// Identifies what the source is asked for, beside its rows: two queries of one dataset have
-    /// sums of their own.
-    pub fn query_digest(&self, arm: Arm) -> Result<String> {
-        let Some(pipeline) = self.pipelines.get(&arm) else {
-            return Ok(String::new());
-        };
-        let columns: Vec<_> = pipeline.source.streams.iter().map(|s| &s.columns).collect();
-        let text = serde_json::to_string(&(columns, &pipeline.transforms))
-            .map_err(|e| Error::internal(format!("serializing a query: {e}")))?;
-        Ok(Hex(&Sha256::digest(text.as_bytes())).to_string())
-    }
+/// Identifies what the source is asked for, beside its rows: two queries of one dataset have sums of
+/// their own.
+pub(super) fn query_digest(pipeline: &Pipeline) -> Result<String> {
+    let columns: Vec<_> = pipeline.source.streams.iter().map(|s| &s.columns).collect();
+    let text = serde_json::to_string(&(columns, &pipeline.transforms))
+        .map_err(|e| Error::internal(format!("serializing a query: {e}")))?;
+    Ok(Hex(&Sha256::digest(text.as_bytes())).to_string())
 }
 
 fn connect_to(pipeline: &mut Pipeline, source: &Secret, destination: &Secret) {

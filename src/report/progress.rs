@@ -152,15 +152,16 @@ impl Progress for Terminal {
 }
 
 fn name(upcoming: &Upcoming) -> String {
-    let what = match (upcoming.warmup, upcoming.pair) {
+    let before = match (upcoming.warmup, upcoming.pair) {
         (true, _) => "warm-up, ".to_owned(),
         (false, Some(pair)) => format!("pair {pair}, "),
         (false, None) => String::new(),
     };
+    let what = upcoming.setting.as_deref().unwrap_or(upcoming.arm.name());
     let width = upcoming.of.to_string().len();
     format!(
-        "[{:>width$}/{}] {what}{}",
-        upcoming.number, upcoming.of, upcoming.arm
+        "[{:>width$}/{}] {before}{what}",
+        upcoming.number, upcoming.of
     )
 }
 
@@ -217,6 +218,7 @@ mod tests {
         number: 3,
         of: 12,
         pair: Some(1),
+        setting: None,
     };
 
     #[test]

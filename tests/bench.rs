@@ -427,5 +427,16 @@ fn the_profiles_are_listed_for_programs_too() {
         .iter()
         .map(|p| p["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["small", "medium", "large"]);
+    assert_eq!(
+        names,
+        [
+            "small",
+            "medium",
+            "large",
+            "transform",
+            "transform-filter",
+            "many",
+            "skewed"
+        ]
+    );
 }

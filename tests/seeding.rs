@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use rb_bench::bench::artifact::Iteration;
-use rb_bench::bench::dataset::{ColumnDefinition, Dataset};
+use rb_bench::bench::dataset::{ColumnDefinition, Dataset, TableDefinition};
 use rb_bench::bench::progress::{Progress, Sample, Silent, Upcoming};
 use rb_bench::bench::seed;
 use rb_bench::postgres::Server;
@@ -22,16 +22,18 @@ fn dataset(rows: u64) -> Dataset {
         expr: expr.into(),
     };
     Dataset {
-        table: "seeded".into(),
-        rows,
-        row_bytes: None,
         setup: vec![
             "CREATE TABLE words AS SELECT 'w' || k AS word, k FROM generate_series(0, 9) k".into(),
         ],
-        columns: vec![
-            column("id", "bigint", "i"),
-            column("word", "text", "SELECT word FROM words WHERE k = i % 10"),
-        ],
+        tables: vec![TableDefinition {
+            table: "seeded".into(),
+            rows,
+            row_bytes: None,
+            columns: vec![
+                column("id", "bigint", "i"),
+                column("word", "text", "SELECT word FROM words WHERE k = i % 10"),
+            ],
+        }],
     }
 }
 
@@ -70,6 +72,39 @@ async fn rows_are_seeded_once_for_each_digest_and_old_ones_make_room() {
     assert_eq!(schemas, 3, "no setup schema and no dropped dataset is left");
 }
 
+#[tokio::test]
+async fn all_tables_of_a_dataset_are_seeded_together() {
+    let url = fresh_database("seed_tables");
+    let server = Server::from_url(&url).unwrap();
+    let progress: Arc<dyn Progress> = Arc::new(Silent);
+    let cancel = CancellationToken::new();
+    let mut several = dataset(70);
+    several.tables.push(TableDefinition {
+        table: "second".into(),
+        rows: 3,
+        ..several.tables[0].clone()
+    });
+    let seeded = seed::ensure(&server, &several, 4, &progress, &cancel)
+        .await
+        .unwrap();
+    assert!(seeded.fresh);
+    let count = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {}.{table}", seeded.schema);
+        support::sql(&url, &sql)
+    };
+    assert_eq!(
+        (count("seeded"), count("second")),
+        ("70".into(), "3".into())
+    );
+    // half of it gone is all of it gone
+    support::sql(&url, &format!("DROP TABLE {}.second", seeded.schema));
+    let again = seed::ensure(&server, &several, 4, &progress, &cancel)
+        .await
+        .unwrap();
+    assert!(again.fresh);
+    assert_eq!(count("second"), "3");
+}
+
 /// Cancels as soon as some rows were made.
 struct StopsEarly(CancellationToken);
 
@@ -90,16 +125,14 @@ impl Progress for StopsEarly {
 async fn an_interrupted_seeding_does_not_count() {
     let url = fresh_database("seed_interrupted");
     let server = Server::from_url(&url).unwrap();
-    let slow = Dataset {
-        columns: vec![ColumnDefinition {
-            name: "id".into(),
-            sql_type: "bigint".into(),
-            primary_key: true,
-            not_null: false,
-            expr: "i + length(pg_sleep(0.002)::text)".into(),
-        }],
-        ..dataset(300)
-    };
+    let mut slow = dataset(300);
+    slow.tables[0].columns = vec![ColumnDefinition {
+        name: "id".into(),
+        sql_type: "bigint".into(),
+        primary_key: true,
+        not_null: false,
+        expr: "i + length(pg_sleep(0.002)::text)".into(),
+    }];
     let cancel = CancellationToken::new();
     let progress: Arc<dyn Progress> = Arc::new(StopsEarly(cancel.clone()));
     let stopped = seed::ensure(&server, &slow, 2, &progress, &cancel).await;

@@ -5,6 +5,8 @@
 //! do. Everything that can be wrong with a profile or with `--before` and `--after` is found here,
 //! before anything is started. Nothing here connects.
 
+mod document;
+
 use std::path::Path;
 
 use serde::Deserialize;
@@ -12,21 +14,28 @@ use sha2::{Digest as _, Sha256};
 
 use super::dataset::Dataset;
 use super::order::Arm;
-use crate::config::relation::{MAX_IDENTIFIER_BYTES, is_pattern};
-use crate::config::shape::Field;
 use crate::config::types::{Pipeline, Settings};
-use crate::config::{
-    Checked, Connections, Document, Override, Shape, nearest, process_environment,
-};
+use crate::config::{Connections, Document, Override, nearest, process_environment, with_value_at};
 use crate::error::{Error, Kind, Result};
 use crate::units::Hex;
+use document::{BenchSettings, Written, WrittenDataset};
 
 /// The shipped profiles: name and document.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 7] = [
     ("small", include_str!("../../profiles/small.yaml")),
     ("medium", include_str!("../../profiles/medium.yaml")),
     ("large", include_str!("../../profiles/large.yaml")),
+    ("transform", include_str!("../../profiles/transform.yaml")),
+    (
+        "transform-filter",
+        include_str!("../../profiles/transform-filter.yaml"),
+    ),
+    ("many", include_str!("../../profiles/many.yaml")),
+    ("skewed", include_str!("../../profiles/skewed.yaml")),
 ];
+
+/// A new profile's document, every key with a word on what it is.
+const TEMPLATE: &str = include_str!("profile/template.yaml");
 
 /// The target table before the clock starts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -94,108 +103,6 @@ pub struct Profile {
     after: Vec<Override>,
 }
 
-/// The serde side of a profile document.
-#[derive(Deserialize)]
-struct Written {
-    profile: String,
-    description: Option<String>,
-    dataset: Dataset,
-    pipeline: Pipeline,
-    #[serde(default)]
-    bench: BenchSettings,
-}
-
-/// The serde side of `bench:`; arms are read with their positions, not here.
-#[derive(Deserialize)]
-#[serde(default)]
-struct BenchSettings {
-    warmup: u32,
-    iters: u32,
-    target: TargetState,
-}
-
-impl Default for BenchSettings {
-    fn default() -> Self {
-        Self {
-            warmup: 1,
-            iters: 3,
-            target: TargetState::Existing,
-        }
-    }
-}
-
-fn shape() -> Shape {
-    let column = Shape::Map(vec![
-        Field::required("name", Shape::Text),
-        Field::required("type", Shape::Text),
-        Field::optional("primary_key", Shape::Bool),
-        Field::optional("not_null", Shape::Bool),
-        Field::required("expr", Shape::Text),
-    ]);
-    let dataset = Shape::Map(vec![
-        Field::required("table", Shape::Text),
-        Field::required("rows", Shape::integer(1, i64::MAX)),
-        Field::optional("row_bytes", Shape::integer(1, i64::MAX)),
-        Field::optional("setup", Shape::list(Shape::Text)),
-        Field::required("columns", Shape::nonempty_list(column)),
-    ]);
-    let overrides = || Shape::FreeMap(Box::new(Shape::Scalar));
-    let bench = Shape::Map(vec![
-        Field::optional("warmup", Shape::integer(0, 1_000)),
-        Field::optional("iters", Shape::integer(1, 10_000)),
-        Field::optional("target", Shape::word(&["existing", "missing"])),
-        Field::optional("before", overrides()),
-        Field::optional("after", overrides()),
-    ]);
-    Shape::Map(vec![
-        Field::required("profile", Shape::Text),
-        Field::optional("description", Shape::Text),
-        Field::required("dataset", dataset),
-        Field::required("pipeline", Shape::Pipeline(Connections::Later)),
-        Field::optional("bench", bench),
-    ])
-}
-
-/// What a profile says together that its shape cannot.
-fn judge(checked: &mut Checked<'_>) {
-    let Some(written) = checked.tentative::<Written>() else {
-        return;
-    };
-    let too_long = |name: &str| name.is_empty() || name.len() > MAX_IDENTIFIER_BYTES;
-    let accepted = format!("accepted: 1 to {MAX_IDENTIFIER_BYTES} bytes");
-    if too_long(&written.dataset.table) {
-        checked.refuse("dataset.table", format!("not a table's name; {accepted}"));
-    }
-    let columns = &written.dataset.columns;
-    for (n, column) in columns.iter().enumerate() {
-        let path = format!("dataset.columns.{n}.name");
-        if too_long(&column.name) {
-            checked.refuse(&path, format!("not a column's name; {accepted}"));
-        }
-        if columns[..n].iter().any(|other| other.name == column.name) {
-            checked.refuse(
-                &path,
-                format!(
-                    "`{}` is there already; accepted: each name once",
-                    column.name
-                ),
-            );
-        }
-    }
-    for (n, stream) in written.pipeline.source.streams.iter().enumerate() {
-        if stream.name != written.dataset.table && !is_pattern(&stream.name) {
-            checked.refuse_unless(
-                &format!("pipeline.source.streams.{n}.name"),
-                &["dataset.table"],
-                format!(
-                    "the dataset has no table `{}`; accepted: {}",
-                    stream.name, written.dataset.table
-                ),
-            );
-        }
-    }
-}
-
 impl Profile {
     /// Finds a profile: a shipped one by name, or a file by its path.
     ///
@@ -251,8 +158,8 @@ impl Profile {
     }
 
     fn read(document: &Document, origin: Origin) -> Result<Self> {
-        let mut checked = document.check(&shape());
-        judge(&mut checked);
+        let mut checked = document.check(&document::shape(document));
+        document::judge(document, &mut checked);
         let written: Written = checked.finish()?;
         let arm = |path: &str, default: &str| {
             let overrides = document.overrides_at(path);
@@ -269,7 +176,10 @@ impl Profile {
             name: written.profile,
             description: written.description,
             origin,
-            dataset: Some(written.dataset),
+            dataset: match written.dataset {
+                WrittenDataset::Own(dataset) => Some(dataset),
+                WrittenDataset::Of { of } => Self::find(&of)?.dataset,
+            },
             warmup: written.bench.warmup,
             iters: written.bench.iters,
             target: written.bench.target,
@@ -283,11 +193,11 @@ impl Profile {
         Ok(profile)
     }
 
-    /// The profile with another number of rows.
+    /// The profile with another number of rows, over all tables.
     #[must_use]
     pub fn with_rows(mut self, rows: Option<u64>) -> Self {
         if let (Some(dataset), Some(rows)) = (&mut self.dataset, rows) {
-            dataset.rows = rows;
+            dataset.scale_to(rows);
         }
         self
     }
@@ -328,6 +238,11 @@ impl Profile {
             .pipeline(self.connections())
     }
 
+    /// The pipeline as it is written, without the settings of any arm.
+    pub fn document(&self) -> Result<Pipeline> {
+        self.document.pipeline(self.connections())
+    }
+
     /// The settings of an arm, as artifacts keep them.
     #[must_use]
     pub fn settings(&self, arm: Arm) -> Settings {
@@ -339,12 +254,50 @@ impl Profile {
 
     /// SHA-256 of the pipeline as it is without the arms' settings and without connections.
     pub fn pipeline_digest(&self) -> Result<String> {
-        let mut pipeline = self.document.pipeline(self.connections())?;
+        let mut pipeline = self.document()?;
         without_connections(&mut pipeline);
         let text = serde_json::to_string(&pipeline)
             .map_err(|e| Error::internal(format!("serializing a pipeline: {e}")))?;
         Ok(Hex(&Sha256::digest(text.as_bytes())).to_string())
     }
+}
+
+/// Keys of a profile that may hold a password.
+const SECRETS: [&str; 4] = [
+    "pipeline.source.config.url",
+    "pipeline.source.config.password",
+    "pipeline.destination.config.url",
+    "pipeline.destination.config.password",
+];
+
+/// The document of a profile as it is written, comments included, for reading: what may hold a password
+/// is `***`.
+pub fn shown_document(name: &str) -> Result<String> {
+    let mut text = document_of(name)?;
+    let document = Document::read(&text, name, &|_| None)?;
+    for key in SECRETS.iter().filter(|key| document.at(key).is_some()) {
+        text = with_value_at(&text, name, key, "\"***\"")?;
+    }
+    Ok(text)
+}
+
+/// The document of a profile as it is written: a shipped one by name, or a file.
+fn document_of(name: &str) -> Result<String> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Ok((*text).to_owned());
+    }
+    // what cannot be read as a profile is told as that
+    Profile::find(name)?;
+    std::fs::read_to_string(name).map_err(|e| Error::file("read", Path::new(name), e))
+}
+
+/// The document of a new profile of this name: a template, or the document of another profile.
+pub fn new_document(name: &str, from: Option<&str>) -> Result<String> {
+    let text = match from {
+        Some(from) => document_of(from)?,
+        None => TEMPLATE.to_owned(),
+    };
+    with_value_at(&text, from.unwrap_or("the template"), "profile", name)
 }
 
 /// The setting that an arm has where a profile names none.
@@ -372,116 +325,4 @@ fn without_connections(pipeline: &mut Pipeline) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-    use crate::config::types::PipelineParallelism;
-
-    fn file(text: &str) -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-        file
-    }
-
-    fn find(text: &str) -> Result<Profile> {
-        Profile::find(file(text).path().to_str().unwrap())
-    }
-
-    const TINY: &str = r#"
-profile: tiny
-dataset:
-  table: t
-  rows: 10
-  columns:
-    - { name: id, type: bigint, primary_key: true, expr: "i" }
-pipeline:
-  version: "1.0"
-  pipeline: tiny
-  source: { use: source-postgres, streams: [{ name: t }] }
-  destination: { use: dest-postgres }
-"#;
-
-    #[test]
-    fn the_shipped_profiles_compare_one_worker_with_auto() {
-        let columns = [("small", 15), ("medium", 22), ("large", 20)];
-        for (profile, (name, columns)) in Profile::shipped().unwrap().iter().zip(columns) {
-            assert_eq!(profile.name, name);
-            assert_eq!(profile.dataset.as_ref().unwrap().columns.len(), columns);
-            let parallelism = |arm| profile.pipeline(arm).unwrap().resources.parallelism;
-            assert_eq!(parallelism(Arm::Before), PipelineParallelism::Manual(1));
-            assert_eq!(parallelism(Arm::After), PipelineParallelism::Auto);
-        }
-    }
-
-    #[test]
-    fn a_profile_file_needs_no_bench_settings() {
-        let profile = find(TINY).unwrap().with_rows(Some(99));
-        assert_eq!((profile.warmup, profile.iters), (1, 3));
-        assert_eq!(profile.dataset.unwrap().rows, 99);
-    }
-
-    #[test]
-    fn an_unknown_profile_names_the_nearest_and_all() {
-        let error = Profile::find("larg").unwrap_err();
-        assert_eq!(error.kind(), Kind::NotFound);
-        insta::assert_snapshot!(error, @"
-        unknown profile `larg`; did you mean `large`?
-          what to do: use one of small, medium, large, or the path of a profile file
-        ");
-    }
-
-    #[test]
-    fn flags_come_after_the_profiles_own_settings() {
-        let flags = ["resources.parallelism=4".to_owned()];
-        let profile = find(TINY).unwrap().with_flags(&[], &flags).unwrap();
-        assert_eq!(
-            profile.pipeline(Arm::After).unwrap().resources.parallelism,
-            PipelineParallelism::Manual(4)
-        );
-        assert_eq!(profile.settings(Arm::After)["resources.parallelism"], "4");
-    }
-
-    #[test]
-    fn a_wrong_flag_is_wrong_use() {
-        let flags = ["resources.parallelism=0".to_owned()];
-        let error = find(TINY).unwrap().with_flags(&[], &flags).unwrap_err();
-        assert_eq!(error.kind(), Kind::Usage);
-        assert!(
-            error
-                .to_string()
-                .contains("--after resources.parallelism=0"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn every_problem_of_a_profile_is_told_at_once() {
-        let wrong = TINY
-            .replace("rows: 10", "rows: 0")
-            .replace(
-                "expr: \"i\" }",
-                "expr: \"i\" }\n    - { name: id, type: int, exp: \"1\" }",
-            )
-            .replace("{ name: t }", "{ name: u }")
-            + "bench:\n  target: gone\n  before: { resources.paralelism: 1 }\n";
-        let error = find(&wrong).unwrap_err().to_string();
-        for part in ["rows", "exp", "streams.0.name", "target"] {
-            assert!(error.contains(part), "{part} is not in: {error}");
-        }
-    }
-
-    #[test]
-    fn the_pipeline_digest_knows_no_connection() {
-        let pipeline = |url: &str| {
-            let text = format!(
-                "version: \"1.0\"\npipeline: p\nsource: {{ use: source-postgres, config: {{ url: \"{url}\" }}, streams: [{{ name: t }}] }}\ndestination: {{ use: dest-null }}\n"
-            );
-            Profile::of_pipeline(file(&text).path())
-                .unwrap()
-                .pipeline_digest()
-                .unwrap()
-        };
-        assert_eq!(pipeline("postgres://a@h/x"), pipeline("postgres://b@i/y"));
-    }
-}
+mod tests;

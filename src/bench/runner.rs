@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::artifact::{
     Artifact, Invocation, PostgresRecord, ProfileRecord, Protocol, SCHEMA, Status, Tool,
 };
+use super::dataset::Dataset;
 use super::host;
 use super::iteration::Done;
 use super::order::Arm;
@@ -236,7 +237,7 @@ fn blank(
             data_digest: open.seeded.as_ref().map(|s| s.digest.to_string()),
             pipeline_digest: profile.pipeline_digest()?,
             streams,
-            rows: dataset.map(|d| d.rows),
+            rows: dataset.map(Dataset::rows),
         },
         host: host::describe(),
         postgres,

@@ -1,7 +1,7 @@
 //! Making a dataset's rows in the managed source database, once per digest.
 //!
 //! Each digest has a schema of its own (`d_<digest>`), so that several row counts of a table live side
-//! by side; of one table the three used last are kept, for disks end. A dataset counts as seeded by
+//! by side; of the same tables the three used last are kept, for disks end. A dataset counts as seeded by
 //! its line in `rb_bench_data.datasets`, which is written after everything else: what an interrupted
 //! seeding left is dropped by the next one. The source's sums are kept there too, so that they are
 //! computed once. Nothing here ever runs on a user's database.
@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio_util::sync::CancellationToken;
 
-use super::dataset::{Dataset, DatasetDigest};
+use super::dataset::{Dataset, DatasetDigest, TableDefinition};
 use super::progress::Progress;
 use super::server::APPLICATION;
 use crate::engine::{KnownSums, Sums};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{Server, Session, quote_ident, quote_literal};
 
-/// Datasets of one table that are kept, the one in use included.
+/// Datasets of the same tables that are kept, the one in use included.
 const KEPT_OF_A_TABLE: u32 = 3;
 /// Pieces that rows are made in, for each connection: small enough to show progress, large enough
 /// not to cost anything.
@@ -31,7 +31,7 @@ const LEDGER: &str = "rb_bench_data";
 pub struct Seeded {
     /// Its digest.
     pub digest: DatasetDigest,
-    /// The schema that holds its table.
+    /// The schema that holds its tables.
     pub schema: String,
     /// Whether its rows were made just now.
     pub fresh: bool,
@@ -60,7 +60,7 @@ pub async fn ensure(
         digest,
     };
     if seeded.fresh {
-        let doing = format!("seeding {}", dataset.table);
+        let doing = format!("seeding {}", dataset.name());
         forget_oldest(&session, dataset, &seeded).await?;
         let made = make(
             server,
@@ -90,17 +90,24 @@ fn ledger() -> String {
     )
 }
 
+/// A table as SQL.
+fn relation(schema: &str, table: &str) -> String {
+    format!("{}.{}", quote_ident(schema), quote_ident(table))
+}
+
 async fn is_there(session: &Session, dataset: &Dataset, digest: &DatasetDigest) -> Result<bool> {
-    let relation = format!(
-        "{}.{}",
-        quote_ident(&dataset.schema()),
-        quote_ident(&dataset.table)
-    );
+    let there: Vec<String> = dataset
+        .tables
+        .iter()
+        .map(|table| {
+            let relation = relation(&dataset.schema(), &table.table);
+            format!("AND to_regclass({}) IS NOT NULL", quote_literal(&relation))
+        })
+        .collect();
     let sql = format!(
-        "UPDATE {LEDGER}.datasets SET used_at = now()
-         WHERE digest = {} AND to_regclass({}) IS NOT NULL RETURNING 1",
+        "UPDATE {LEDGER}.datasets SET used_at = now() WHERE digest = {} {} RETURNING 1",
         quote_literal(digest.as_str()),
-        quote_literal(&relation),
+        there.join(" "),
     );
     let rows = session.rows(&sql, "looking for the dataset").await?;
     Ok(!rows.is_empty())
@@ -115,7 +122,7 @@ async fn forget_oldest(session: &Session, dataset: &Dataset, seeded: &Seeded) ->
             &format!(
                 "SELECT digest, schema_name FROM {LEDGER}.datasets WHERE table_name = {}
                  ORDER BY used_at DESC OFFSET {}",
-                quote_literal(&dataset.table),
+                quote_literal(&dataset.name()),
                 KEPT_OF_A_TABLE - 1
             ),
             doing,
@@ -159,12 +166,10 @@ async fn make(
     for sql in &dataset.setup {
         interruptible(session, sql, "running its setup", cancel).await?;
     }
-    session
-        .execute(
-            &dataset.create_table(schema, &dataset.table),
-            "making its table",
-        )
-        .await?;
+    for table in &dataset.tables {
+        let create = table.create_table(schema, &table.table);
+        session.execute(&create, "making its tables").await?;
+    }
     let made = insert_all(
         server,
         dataset,
@@ -176,36 +181,31 @@ async fn make(
     )
     .await;
     made?;
-    let table = format!("{}.{}", quote_ident(schema), quote_ident(&dataset.table));
-    let count = session
-        .value(
-            &format!("SELECT count(*) FROM {table}"),
-            "counting its rows",
-        )
-        .await?;
-    if count.as_deref() != Some(dataset.rows.to_string().as_str()) {
-        return Err(Error::internal(format!(
-            "{} rows were to be made, {} are there",
-            dataset.rows,
-            count.unwrap_or_default()
-        )));
+    for table in &dataset.tables {
+        let count = format!("SELECT count(*) FROM {}", relation(schema, &table.table));
+        let count = session.value(&count, "counting its rows").await?;
+        if count.as_deref() != Some(table.rows.to_string().as_str()) {
+            return Err(Error::internal(format!(
+                "{} rows were to be made in {}, {} are there",
+                table.rows,
+                table.table,
+                count.unwrap_or_default()
+            )));
+        }
     }
     let drop = format!("DROP SCHEMA {} CASCADE", quote_ident(&workshop));
     session.execute(&drop, "dropping its helpers").await?;
     // vacuum leaves no hint bits for the first copy to write, and no autovacuum to come later
-    interruptible(
-        session,
-        &format!("VACUUM (ANALYZE) {table}"),
-        "analyzing",
-        cancel,
-    )
-    .await?;
+    for table in &dataset.tables {
+        let vacuum = format!("VACUUM (ANALYZE) {}", relation(schema, &table.table));
+        interruptible(session, &vacuum, "analyzing", cancel).await?;
+    }
     let line = format!(
         "INSERT INTO {LEDGER}.datasets (digest, schema_name, table_name, rows) VALUES ({}, {}, {}, {})",
         quote_literal(seeded.digest.as_str()),
         quote_literal(schema),
-        quote_literal(&dataset.table),
-        dataset.rows
+        quote_literal(&dataset.name()),
+        dataset.rows()
     );
     session
         .execute("SET synchronous_commit = on", "noting it")
@@ -234,20 +234,21 @@ async fn insert_all(
     progress: &Arc<dyn Progress>,
     cancel: &CancellationToken,
 ) -> Result<()> {
-    let pieces = pieces(dataset.rows, u64::from(connections) * PIECES);
+    let rows = dataset.rows();
+    let pieces = pieces_of(dataset, u64::from(connections) * PIECES);
     let workers = u64::from(connections).min(pieces.len() as u64);
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     // an error of one stops the others
     let stop = cancel.child_token();
-    progress.seeded(0, dataset.rows);
+    progress.seeded(0, rows);
     let worker = async || -> Result<()> {
         let session = server.connect(APPLICATION).await?;
         prepare(&session, workshop).await?;
-        while let Some((first, last)) = pieces.get(next.fetch_add(1, Relaxed) as usize) {
-            let sql = dataset.insert_rows(schema, *first, *last);
+        while let Some((table, first, last)) = pieces.get(next.fetch_add(1, Relaxed) as usize) {
+            let sql = table.insert_rows(schema, *first, *last);
             interruptible(&session, &sql, "making rows", &stop).await?;
-            let rows = last - first + 1;
-            progress.seeded(done.fetch_add(rows, Relaxed) + rows, dataset.rows);
+            let made = last - first + 1;
+            progress.seeded(done.fetch_add(made, Relaxed) + made, rows);
         }
         session.close().await;
         Ok(())
@@ -264,6 +265,21 @@ async fn insert_all(
     let mut errors: Vec<Error> = outcomes.into_iter().filter_map(Result::err).collect();
     errors.sort_by_key(|error| error.kind() == Kind::Interrupted);
     errors.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// All rows of all tables in about `count` pieces, those of a table by its share of the rows.
+fn pieces_of(dataset: &Dataset, count: u64) -> Vec<(&TableDefinition, u64, u64)> {
+    let whole = u128::from(dataset.rows()).max(1);
+    dataset
+        .tables
+        .iter()
+        .flat_map(|table| {
+            let share = u128::from(count) * u128::from(table.rows) / whole;
+            pieces(table.rows, share as u64)
+                .into_iter()
+                .map(move |(first, last)| (table, first, last))
+        })
+        .collect()
 }
 
 /// The rows `1..=rows` in at most `count` pieces of the same size, give or take one.

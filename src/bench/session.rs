@@ -211,9 +211,7 @@ pub async fn open(
         Databases::OfDocument => {}
     }
     open.find_servers()?;
-    if !matches!(plan.databases, Databases::Managed(_)) {
-        open.look_at_source(plan).await?;
-    }
+    open.look_at_source(plan).await?;
     Ok(open)
 }
 
@@ -244,7 +242,6 @@ impl Open {
         for pipeline in self.pipelines.values_mut() {
             connect_to(pipeline, &source, &destination);
             for stream in &mut pipeline.source.streams {
-                stream.name.clone_from(&dataset.table);
                 stream.schema = Some(seeded.schema.clone());
             }
         }
@@ -265,8 +262,8 @@ impl Open {
         Ok(())
     }
 
-    /// A user's source: its tables must be there, for rb-bench never writes to it; patterns become
-    /// the tables they name, so that each can be given a target.
+    /// The tables must be there, for rb-bench never writes to a user's source; patterns become the
+    /// tables they name, so that each can be given a target.
     async fn look_at_source(&mut self, plan: &Plan) -> Result<()> {
         let Some(server) = &self.source else {
             return Ok(());

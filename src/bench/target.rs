@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, TableDefinition};
 use super::in_place::{Contents, contents, empty_if_ours, in_place};
 use super::profile::TargetState;
 use crate::config::relation::RelationName;
@@ -128,12 +128,13 @@ impl Targets {
             .await?;
         for stream in &wanted.pipeline.source.streams {
             let named = named_target(wanted.pipeline, stream)?;
+            let definition = wanted.dataset.and_then(|d| d.table(&stream.name));
             match self.writes_to {
                 WritesTo::Managed => {
-                    let target = managed(session, wanted, named).await?;
+                    let target = managed(session, wanted, named, definition).await?;
                     self.tables.push(target);
                 }
-                WritesTo::Copies => self.copy(session, wanted, &named).await?,
+                WritesTo::Copies => self.copy(session, wanted, &named, definition).await?,
                 WritesTo::InPlace => {
                     let target = in_place(session, wanted, named).await?;
                     self.tables.push(target);
@@ -243,6 +244,7 @@ impl Targets {
         session: &Session,
         wanted: &Wanted<'_>,
         named: &RelationName,
+        definition: Option<&TableDefinition>,
     ) -> Result<()> {
         let schema = named.schema.clone().unwrap_or_default();
         let mut target = Target {
@@ -267,7 +269,7 @@ impl Targets {
             quote_ident(&named.table)
         );
         let kind = relation_kind(session, &target.schema, &named.table).await?;
-        let create = match (kind.as_deref(), wanted.dataset) {
+        let create = match (kind.as_deref(), definition) {
             _ if !target.existing => None,
             (Some(kind @ ("r" | "p")), _) => {
                 if kind == "p" {
@@ -285,7 +287,9 @@ impl Targets {
                     format!("{original} is not a table, so no copy of it can be written to"),
                 ));
             }
-            (None, Some(dataset)) => Some(dataset.create_table(&target.schema, &target.table)),
+            (None, Some(definition)) => {
+                Some(definition.create_table(&target.schema, &target.table))
+            }
             (None, None) => {
                 self.notes.push(format!(
                     "{original} does not exist; each iteration makes {sql} from the source's definition, keys included"
@@ -356,9 +360,14 @@ pub(super) async fn relation_kind(
     Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
 }
 
-async fn managed(session: &Session, wanted: &Wanted<'_>, named: RelationName) -> Result<Target> {
-    let dataset = wanted.dataset.ok_or_else(|| {
-        Error::internal("the managed server was asked for a table without a dataset")
+async fn managed(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    named: RelationName,
+    definition: Option<&TableDefinition>,
+) -> Result<Target> {
+    let definition = definition.ok_or_else(|| {
+        Error::internal("the managed server was asked for a table that is not in the dataset")
     })?;
     let target = Target {
         schema: named.schema.unwrap_or_else(|| "public".into()),
@@ -378,7 +387,7 @@ async fn managed(session: &Session, wanted: &Wanted<'_>, named: RelationName) ->
     let drop = format!("DROP TABLE IF EXISTS {}", target.sql());
     session.execute(&drop, &doing).await?;
     if target.existing {
-        let create = dataset.create_table(&target.schema, &target.table);
+        let create = definition.create_table(&target.schema, &target.table);
         session.execute(&create, &doing).await?;
     }
     Ok(target)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{ClusterOptions, Format};
 
@@ -83,9 +83,42 @@ fn percent(text: &str) -> Result<f64, String> {
 #[derive(Debug, Args)]
 #[command(after_help = "EXAMPLES:
   rb-bench profiles
+  rb-bench profiles show medium               its document, comments included
+  rb-bench profiles new mine                  writes mine.yaml, every key with a word on it
+  rb-bench profiles new mine --from medium    the same from a shipped profile
+  rb-bench profiles validate mine.yaml        tells all that is wrong with it
   rb-bench profiles --format json")]
 pub struct ProfilesArgs {
+    /// What to do; list the shipped ones when omitted
+    #[command(subcommand)]
+    pub action: Option<ProfilesAction>,
     /// Text for a person, or one JSON document
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// What `rb-bench profiles` can do beside listing.
+#[derive(Debug, Subcommand)]
+pub enum ProfilesAction {
+    /// Print a profile's document
+    Show {
+        /// A shipped profile, or a file
+        #[arg(value_name = "NAME|FILE")]
+        profile: String,
+    },
+    /// Check a profile file; nothing is started
+    Validate {
+        /// The profile file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Write the document of a new profile to NAME.yaml
+    New {
+        /// Its name: letters, digits, - and _
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Begin with this profile instead of a template
+        #[arg(long, value_name = "NAME|FILE")]
+        from: Option<String>,
+    },
 }

@@ -11,7 +11,7 @@ mod run;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use self::bench::{Arms, BenchArgs, ProfilesArgs};
+pub use self::bench::{Arms, BenchArgs, ProfilesAction, ProfilesArgs};
 pub use self::cdc::{CdcAction, CdcArgs};
 pub use self::cluster::{ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
@@ -75,7 +75,7 @@ pub enum Command {
     Marks(MarksArgs),
     /// Capture changes: make what a pipeline with sync_mode cdc needs, look at it, drop it
     Cdc(CdcArgs),
-    /// List the profiles that can be benchmarked
+    /// List the profiles that can be benchmarked; show, check and make one
     Profiles(ProfilesArgs),
     /// Manage the throw-away Postgres
     Cluster(ClusterArgs),

@@ -154,7 +154,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((plan.pairs, plan.warmup, plan.both_arms), (7, 0, false));
-        assert_eq!(plan.profile.dataset.unwrap().rows, 9);
+        assert_eq!(plan.profile.dataset.unwrap().rows(), 9);
     }
 
     #[test]

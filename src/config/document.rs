@@ -242,7 +242,12 @@ fn move_to(node: &mut Node, place: &Place) {
 }
 
 /// Sets a value at what is left of its path; maps on the way are made where there are none.
-fn set(node: &mut Node, path: &[&str], above: &str, change: &Override) -> Result<(), String> {
+pub(super) fn set(
+    node: &mut Node,
+    path: &[&str],
+    above: &str,
+    change: &Override,
+) -> Result<(), String> {
     let Some((segment, rest)) = path.split_first() else {
         *node = change.value.clone();
         return Ok(());

@@ -4,13 +4,14 @@
 //! value knows its line and column, `environment` fills `${VAR}`, [`shape`] checks the tree against
 //! a declarative description ([`pipeline_shape`] is the pipeline's), and [`validator`] judges what
 //! the typed document means. The problems of all steps are collected and told in one go.
-//! [`document`] holds these together, [`parser`] is the short way from a file to a [`Pipeline`].
+//! [`document`] holds these together, `edit` changes a value where it is written, [`parser`] is the short way from a file to a [`Pipeline`].
 //!
 //! Nothing here connects to anything, and no message shows a password.
 //!
 //! [`Pipeline`]: types::Pipeline
 
 pub mod document;
+mod edit;
 mod environment;
 pub mod evolution;
 mod masking;
@@ -27,6 +28,7 @@ pub mod types;
 pub mod validator;
 
 pub use document::{Document, Override};
+pub use edit::with_value_at;
 pub use environment::{Lookup, process_environment};
 pub use masking::mask_secrets;
 pub use parser::{load_pipeline, parse_pipeline};

@@ -1,12 +1,16 @@
-//! Random tables, random parallelism, every mode pair: the destination equals the source.
+//! Random tables, random parallelism, every mode pair: the destination equals the source, or what
+//! an incremental mode promises of it.
 //!
 //! A case follows from its seed alone: `RB_BENCH_SEED=N` runs that one. `make test` runs a sample,
-//! `make torture` 500.
+//! `make torture` 500; the mode pairs take turns.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod capture;
 mod case;
+mod increments;
+mod replay;
 mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +23,7 @@ const CASES: (u64, u64) = (40, 500);
 const LANES: usize = 2;
 
 #[test]
-fn whatever_the_table_the_destination_equals_the_source() {
+fn whatever_the_table_the_destination_has_what_its_mode_promises() {
     if let Ok(seed) = std::env::var("RB_BENCH_SEED") {
         case::play(seed.parse().expect("RB_BENCH_SEED is a number"));
         return;

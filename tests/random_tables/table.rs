@@ -87,6 +87,8 @@ pub(crate) struct Table {
     partitions: u32,
     fillfactor: u32,
     pub(crate) rows: u32,
+    /// The number of the next new row.
+    next: u32,
     seed: i64,
 }
 
@@ -114,12 +116,16 @@ impl Table {
                 (name, *type_name, *value, nulls)
             })
             .collect();
+        let partitions = *[0, 0, 0, 2, 5].choose(rng).expect("some");
+        let fillfactor = *[100, 100, 50].choose(rng).expect("some");
+        let rows = *[0, 1, 7, 300, 2000].choose(rng).expect("some");
         Self {
             key,
             columns,
-            partitions: *[0, 0, 0, 2, 5].choose(rng).expect("some"),
-            fillfactor: *[100, 100, 50].choose(rng).expect("some"),
-            rows: *[0, 1, 7, 300, 2000].choose(rng).expect("some"),
+            partitions,
+            fillfactor,
+            rows,
+            next: rows + 1,
             seed: i64::from(rng.next_u32()),
         }
     }
@@ -131,6 +137,21 @@ impl Table {
             Key::Composite => vec!["id", "part"],
             Key::None => Vec::new(),
         }
+    }
+
+    /// Its columns and their types, in their order.
+    pub(crate) fn columns_with_types(&self) -> Vec<(String, &'static str)> {
+        let own = [("id", "bigint"), ("part", "int"), ("cursor", "bigint")];
+        let own = own.map(|(name, type_name)| (name.to_owned(), type_name));
+        let more = self.columns.iter();
+        let more = more.map(|(name, type_name, _, _)| (name.clone(), *type_name));
+        own.into_iter().chain(more).collect()
+    }
+
+    /// The table and its partitions, at the source.
+    pub(crate) fn with_partitions(&self, name: &str) -> Vec<String> {
+        let parts = (0..self.partitions).map(|i| format!("{name}_{i}"));
+        std::iter::once(name.to_owned()).chain(parts).collect()
     }
 
     /// Makes the table, empty. The destination's is never partitioned.
@@ -166,19 +187,26 @@ impl Table {
 
     /// Inserts rows `from..to`; `salt` makes their contents others.
     pub(crate) fn insert(&self, name: &str, from: u32, to: u32, salt: i64) -> String {
+        self.insert_at(name, from, to, salt, "i")
+    }
+
+    /// Inserts rows whose cursor is this, as SQL over `i`.
+    pub(crate) fn insert_at(
+        &self,
+        name: &str,
+        from: u32,
+        to: u32,
+        salt: i64,
+        cursor: &str,
+    ) -> String {
         // negative ids, and without a key some that come twice
         let id = match self.key {
             Key::None => "(i / 2) * CASE WHEN i % 3 = 0 THEN -1 ELSE 1 END",
             _ => "i * CASE WHEN i % 3 = 0 THEN -1 ELSE 1 END",
         };
-        let mut sql = format!("INSERT INTO {name} SELECT {id}, i % 5, i");
-        for (n, (_, type_name, value, nulls)) in self.columns.iter().enumerate() {
-            let hash = format!("hashint8extended({}, i)", self.seed + salt + n as i64);
-            let value = value.replace("h::", "(h)::");
-            let _ = write!(
-                sql,
-                ", (SELECT CASE WHEN abs(h) % 100 >= {nulls} THEN ({value})::{type_name} END FROM (SELECT {hash} / 1000 AS h) x)"
-            );
+        let mut sql = format!("INSERT INTO {name} SELECT {id}, i % 5, {cursor}");
+        for n in 0..self.columns.len() {
+            let _ = write!(sql, ", {}", self.value(n, salt, "i"));
         }
         let _ = write!(
             sql,
@@ -187,12 +215,67 @@ impl Table {
         sql
     }
 
+    /// The value of the n-th column in the row of this number, as SQL.
+    fn value(&self, n: usize, salt: i64, row: &str) -> String {
+        let (_, type_name, value, nulls) = &self.columns[n];
+        let hash = format!("hashint8extended({}, {row})", self.seed + salt + n as i64);
+        let value = value.replace("h::", "(h)::");
+        format!(
+            "(SELECT CASE WHEN abs(h) % 100 >= {nulls} THEN ({value})::{type_name} END FROM (SELECT {hash} / 1000 AS h) x)"
+        )
+    }
+
+    /// The numbers of some more rows: `from..to`.
+    pub(crate) fn more(&mut self, rng: &mut StdRng) -> (u32, u32) {
+        let from = self.next;
+        self.next += rng.random_range(1..60);
+        (from, self.next)
+    }
+
+    /// Some of the rows, as a condition.
+    pub(crate) fn these(rng: &mut StdRng) -> String {
+        let modulus = rng.random_range(2..9);
+        format!("abs(id) % {modulus} = {}", rng.random_range(0..2))
+    }
+
+    /// Gives one column other values in some rows; its cursor stays.
+    pub(crate) fn rewrite(&self, name: &str, salt: i64, these: &str, rng: &mut StdRng) -> String {
+        let n = rng.random_range(0..self.columns.len());
+        let column = self.columns[n].0.replace('"', "\"\"");
+        let value = self.value(n, salt, "id");
+        format!("UPDATE {name} SET \"{column}\" = {value} WHERE {these}")
+    }
+
+    /// One statement of any kind that changes rows. A key stays one: what a row's id can become, no
+    /// other row's can.
+    pub(crate) fn change(&mut self, name: &str, rng: &mut StdRng) -> String {
+        let these = Self::these(rng);
+        let set = match rng.random_range(0..12) {
+            0..=2 => {
+                let (from, to) = self.more(rng);
+                return self.insert(name, from, to, i64::from(from));
+            }
+            3 => return format!("DELETE FROM {name} WHERE {these}"),
+            4 if rng.random_bool(0.3) => return format!("TRUNCATE {name}"),
+            5 => "part = part",
+            6 => "id = id + 10000000",
+            7 => "id = -id",
+            8 => "part = part + 10",
+            9 => "cursor = NULL",
+            10 => "id = id + 10000000, part = part + 1, cursor = -cursor",
+            _ => {
+                let salt = rng.random_range(1..1000);
+                return self.rewrite(name, salt, &these, rng);
+            }
+        };
+        format!("UPDATE {name} SET {set} WHERE {these}")
+    }
+
     /// Deletes, updates within the page and across pages, and a new column that old rows lack.
     pub(crate) fn history(&self, name: &str, rng: &mut StdRng) -> String {
         let mut sql = String::new();
         for _ in 0..rng.random_range(0..4) {
-            let (modulus, rest) = (rng.random_range(2..9), rng.random_range(0..2));
-            let these = format!("abs(id) % {modulus} = {rest}");
+            let these = Self::these(rng);
             let _ = match rng.random_range(0..4) {
                 0 => write!(sql, "DELETE FROM {name} WHERE {these};"),
                 1 => write!(sql, "UPDATE {name} SET part = part WHERE {these};"),

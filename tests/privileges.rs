@@ -2,8 +2,8 @@
 
 mod support;
 
-use serde_json::json;
-use support::copies::{Databases, as_role, command, run, try_run};
+use serde_json::{Value, json};
+use support::copies::{Databases, Outcome, as_role, command, run, try_run};
 use support::{sql, try_sql};
 
 #[test]
@@ -79,4 +79,105 @@ fn a_role_without_superuser_can_do_everything() {
     assert_eq!(outcome.ok()["result"]["records_written"], 2000);
     document["source"]["streams"] = json!([{ "name": "t", "columns": ["id", "v"] }]);
     try_run(&document, &[]).refused(&["GRANT SELECT, UPDATE ON SEQUENCE public.t_id_seq"]);
+}
+
+/// Two databases with `t`, the destination's for this role, and a document as that role. It may not
+/// make a schema.
+fn for_role(name: &str, role: &str) -> (Databases, Value) {
+    let databases = Databases::new(name);
+    databases.both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    sql(
+        &databases.source,
+        "INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 2000) g",
+    );
+    sql(
+        &databases.dest,
+        &format!(
+            "DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN PASSWORD 'x'; ALTER TABLE t OWNER TO {role}; \
+             GRANT CREATE ON SCHEMA public TO {role}"
+        ),
+    );
+    let mut document = databases.sharded(&[json!("t")], 3);
+    document["destination"]["config"]["url"] = json!(as_role(&databases.dest, role, "x"));
+    (databases, document)
+}
+
+/// Runs a document in this mode; an upsert with staging tables in schema `rb_bench`.
+fn in_mode(document: &Value, write_mode: &str, run: &str) -> Outcome {
+    let mut document = document.clone();
+    document["destination"]["write_mode"] = json!(write_mode);
+    if write_mode == "upsert" {
+        document["destination"]["primary_key"] = json!(["id"]);
+        document["destination"]["commit"] = json!("two_phase");
+    }
+    try_run(&document, &["--run-id", run, "--verify"])
+}
+
+#[test]
+fn a_schema_made_for_a_role_is_used_without_the_right_to_make_one() {
+    let made = [
+        "CREATE SCHEMA rb_bench AUTHORIZATION schema_owner",
+        "CREATE SCHEMA rb_bench; GRANT USAGE, CREATE ON SCHEMA rb_bench TO schema_owner",
+    ];
+    for (n, made) in made.into_iter().enumerate() {
+        let (databases, document) = for_role(&format!("schema_{n}"), "schema_owner");
+        in_mode(&document, "append", "refused").refused(&[
+            "permission denied for database",
+            "GRANT CREATE ON DATABASE",
+            "CREATE SCHEMA rb_bench AUTHORIZATION",
+        ]);
+        // as the remedy says, nothing of ours is needed for this
+        let mut alone = document.clone();
+        alone["resources"]["parallelism"] = json!(1);
+        run(&alone);
+        sql(&databases.dest, "TRUNCATE t");
+        sql(&databases.dest, made);
+        for mode in ["append", "upsert", "replace"] {
+            in_mode(&document, mode, mode).succeeded();
+            databases.assert_same("SELECT * FROM t ORDER BY id");
+        }
+        sql(
+            &databases.dest,
+            "DROP OWNED BY schema_owner; DROP ROLE schema_owner",
+        );
+    }
+}
+
+#[test]
+fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs() {
+    let (databases, document) = for_role("schema_guest", "schema_guest");
+    let mut of_another = document.clone();
+    of_another["destination"]["config"]["url"] = json!(databases.dest);
+    in_mode(&of_another, "append", "first").succeeded();
+    sql(&databases.dest, "TRUNCATE t");
+    let what = ["belongs to another role", "GRANT USAGE ON SCHEMA rb_bench"];
+    in_mode(&document, "append", "second").refused(&what);
+    sql(
+        &databases.dest,
+        "GRANT USAGE ON SCHEMA rb_bench TO schema_guest",
+    );
+    in_mode(&document, "append", "second").refused(&what);
+    sql(
+        &databases.dest,
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench TO schema_guest",
+    );
+    in_mode(&document, "append", "second").succeeded();
+    for mode in ["upsert", "replace"] {
+        in_mode(&document, mode, mode).refused(&[
+            "permission denied for schema rb_bench",
+            "GRANT CREATE ON SCHEMA rb_bench",
+        ]);
+    }
+    sql(
+        &databases.dest,
+        "GRANT CREATE ON SCHEMA rb_bench TO schema_guest",
+    );
+    for mode in ["upsert", "replace"] {
+        in_mode(&document, mode, mode).succeeded();
+        databases.assert_same("SELECT * FROM t ORDER BY id");
+    }
+    sql(
+        &databases.dest,
+        "DROP OWNED BY schema_guest; DROP ROLE schema_guest",
+    );
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::state::{self, LedgerRow, RunId};
 use super::upsert::Upsert;
-use super::{backend, settings};
+use super::{backend, schema, settings};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
 use crate::postgres::session::Canceller;
@@ -156,7 +156,7 @@ impl Leader {
         if outcome.is_err() && !self.control.is_closed() {
             self.control.execute("ROLLBACK", "rolling back").await?;
         }
-        outcome
+        outcome.map_err(schema::explain_closed)
     }
 
     /// Which workers wait for each other, or for a stranger who waits for us.

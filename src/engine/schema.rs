@@ -10,12 +10,16 @@ use crate::postgres::Session;
 /// The schema of everything that is ours.
 pub const SCHEMA: &str = "rb_bench";
 
-/// What each version adds, the first from nothing. A released version never changes: what is new
+/// Makes the schema itself, which somebody may have done for a role that must not.
+const MAKE: [&str; 2] = [
+    "CREATE SCHEMA rb_bench",
+    "COMMENT ON SCHEMA rb_bench IS 'state of rb-bench: run ledger and cursors'",
+];
+
+/// What each version adds, the first from an empty schema. A released version never changes: what is new
 /// makes another.
 const VERSIONS: [&[&str]; 2] = [
     &[
-        "CREATE SCHEMA IF NOT EXISTS rb_bench",
-        "COMMENT ON SCHEMA rb_bench IS 'state of rb-bench: run ledger and cursors'",
         "CREATE TABLE IF NOT EXISTS rb_bench.version (version integer NOT NULL)",
         "CREATE TABLE IF NOT EXISTS rb_bench.runs (run text PRIMARY KEY, pipeline text NOT NULL, digest text NOT NULL, \
            state text NOT NULL CHECK (state IN ('building', 'committing', 'committed')), commit_form text NOT NULL, \
@@ -40,12 +44,36 @@ const VERSIONS: [&[&str]; 2] = [
 /// The version that this rb-bench writes.
 const VERSION: usize = VERSIONS.len();
 
+/// What a role finds of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// There is none.
+    Missing,
+    /// It is there, and nothing in it.
+    Empty,
+    /// It is there, and this role may not look into it.
+    Closed,
+    /// It has this version.
+    Version(usize),
+}
+
 /// Makes the schema, or brings an older one up to date; refuses one of a newer rb-bench.
 ///
 /// `session` is outside of a transaction.
+///
+/// # Errors
+/// `Kind::Permission` where this role may not, with what to grant.
 pub async fn ensure(session: &Session) -> Result<()> {
-    if version(session).await? == Some(VERSION) {
-        return Ok(());
+    match standing(session).await? {
+        Standing::Version(VERSION) => return Ok(()),
+        Standing::Closed => {
+            let what = "schema rb_bench in the destination belongs to another role";
+            return Err(Error::new(Kind::Permission, what).remedy(
+                "GRANT USAGE ON SCHEMA rb_bench, and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench, to \
+                 this role; for new and replaced tables CREATE ON SCHEMA rb_bench too",
+            ));
+        }
+        Standing::Missing | Standing::Empty | Standing::Version(_) => {}
     }
     let doing = "preparing schema rb_bench in the destination";
     let outcome = migrate(session, doing).await;
@@ -54,12 +82,24 @@ pub async fn ensure(session: &Session) -> Result<()> {
     }
     outcome.map_err(|error| match error.kind() {
         Kind::Permission => error.remedy(
-            "rb-bench keeps its run ledger there: GRANT CREATE ON DATABASE to this role, or have a superuser create \
-             the schema and make this role its owner; an older schema is brought up to date by the role that owns \
-             its tables. An append by one worker without --run-id needs no schema",
+            "rb-bench keeps its run ledger and marks there, and makes new and replaced tables there: GRANT CREATE ON \
+             DATABASE to this role, or have a superuser CREATE SCHEMA rb_bench AUTHORIZATION this role; an older schema \
+             is brought up to date by the role that owns its tables. A full_refresh append or upsert with \
+             resources.parallelism: 1 and without --run-id needs no schema",
         ),
         _ => error,
     })
+}
+
+/// Says what to grant where a table could not be made in the schema.
+#[must_use]
+pub fn explain_closed(error: Error) -> Error {
+    let said = error.server().map(|report| report.message.as_str());
+    if error.kind() == Kind::Permission && said.is_some_and(|said| said.contains(SCHEMA)) {
+        error.remedy("rb-bench makes tables there until they are in place: GRANT CREATE ON SCHEMA rb_bench to this role")
+    } else {
+        error
+    }
 }
 
 async fn migrate(session: &Session, doing: &str) -> Result<()> {
@@ -68,27 +108,46 @@ async fn migrate(session: &Session, doing: &str) -> Result<()> {
                  SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rb_bench state', 0))";
     session.execute(begin, doing).await?;
     // somebody else may have done it meanwhile
-    let there = version(session).await?.unwrap_or(0);
-    let missing = VERSIONS[there..].concat().join("; ");
+    let (make, there) = match standing(session).await? {
+        Standing::Missing => (&MAKE[..], 0),
+        Standing::Empty | Standing::Closed => (&[][..], 0),
+        Standing::Version(version) => (&[][..], version),
+    };
+    let missing = [make, &VERSIONS[there..].concat()].concat().join("; ");
     let done = format!(
         "{missing}; DELETE FROM {SCHEMA}.version; INSERT INTO {SCHEMA}.version VALUES ({VERSION}); COMMIT"
     );
     session.execute(&done, doing).await
 }
 
-/// The schema's version; none where there is no schema.
+/// The schema's version; none where there is no schema, or this role may not look into it.
 ///
 /// # Errors
 /// `Kind::Unsupported` for one of a newer rb-bench.
 pub async fn version(session: &Session) -> Result<Option<usize>> {
+    Ok(match standing(session).await? {
+        Standing::Version(version) => Some(version),
+        Standing::Missing | Standing::Empty | Standing::Closed => None,
+    })
+}
+
+async fn standing(session: &Session) -> Result<Standing> {
     let doing = "looking for schema rb_bench";
     // a look that never fails: it may be inside of a transaction
     let there = format!(
-        "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-          WHERE n.nspname = '{SCHEMA}' AND c.relname = 'version' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+        "SELECT c.oid IS NOT NULL AS made, \
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS open \
+          FROM pg_catalog.pg_namespace n \
+          LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'version' WHERE n.nspname = '{SCHEMA}'"
     );
-    if session.value(&there, doing).await?.as_deref() != Some("1") {
-        return Ok(None);
+    let rows = session.rows(&there, doing).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Standing::Missing);
+    };
+    match (row.get("made"), row.get("open")) {
+        (Some("t"), Some("t")) => {}
+        (Some("t"), _) => return Ok(Standing::Closed),
+        _ => return Ok(Standing::Empty),
     }
     let text = session
         .value(&format!("SELECT version FROM {SCHEMA}.version"), doing)
@@ -99,6 +158,7 @@ pub async fn version(session: &Session) -> Result<Option<usize>> {
             format!("schema rb_bench in the destination has version {version}; this rb-bench knows {VERSION}"),
         )
         .remedy("use the rb-bench that wrote it, or a newer one")),
-        version => Ok(version),
+        Some(version) => Ok(Standing::Version(version)),
+        None => Ok(Standing::Empty),
     }
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::Sums;
 use super::hand::Hand;
 use super::plan::StreamSpec;
+use super::schema;
 use super::upsert::Upsert;
 use super::verify;
 use super::worker::WriteTo;
@@ -55,7 +56,8 @@ impl OwnStream {
     pub(super) async fn stage(&mut self, session: Option<&Session>, place: usize) -> Result<()> {
         if let (Some(upsert), Some(session), None) = (&self.spec.upsert, session, self.staged) {
             let sql = upsert.create(self.spec.loads_into()?);
-            session.execute(&sql, "making a staging table").await?;
+            let made = session.execute(&sql, "making a staging table").await;
+            made.map_err(schema::explain_closed)?;
             self.staged = Some((place, 0));
         }
         Ok(())

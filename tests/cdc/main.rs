@@ -19,4 +19,5 @@ mod handover;
 mod log;
 mod refusals;
 mod schema;
+mod standby;
 mod standing;

@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use crate::capture::Capture;
-use crate::support::server;
+use crate::support::copies::Databases;
+use crate::support::{fresh_database, own_server_with, server};
 
 const TABLE: &str =
     "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 10)";
@@ -148,6 +149,43 @@ fn a_slot_that_is_gone_read_or_set_back_ends_the_run_before_anything_is_applied(
     capture
         .try_run(&[])
         .refused(&["was set up for another source"]);
+}
+
+#[test]
+fn a_slot_whose_log_the_source_has_removed_is_lost_and_the_way_back_is_said() {
+    let server = own_server_with(&[
+        ("max_slot_wal_keep_size", "1MB"),
+        ("min_wal_size", "32MB"),
+        ("max_wal_size", "32MB"),
+    ]);
+    let databases = Databases {
+        source: server.fresh_database("source"),
+        dest: fresh_database("lost_dest"),
+    };
+    let capture = Capture::between(databases, &["t"], "upsert").copied(TABLE);
+    let mut id = 100;
+    while capture.status()["slot"]["wal_status"] != "lost" {
+        id += 1;
+        // a segment each
+        capture.at_source(&format!(
+            "INSERT INTO t VALUES ({id}); SELECT pg_switch_wal()"
+        ));
+        capture.at_source("CHECKPOINT");
+        assert!(id < 200, "the slot is never lost: {}", capture.status());
+    }
+    let text = capture.cdc("status", &[]).stdout;
+    assert!(text.contains("log lost"), "{text}");
+    capture.try_run(&[]).refused(&[
+        "is lost: the source has removed log that it needed, so changes are missing",
+        "`rb-bench cdc drop`, `rb-bench cdc setup`",
+        "max_slot_wal_keep_size",
+    ]);
+    assert_eq!(capture.at_dest("SELECT count(*) FROM t"), "10");
+    // as it says
+    assert_eq!(capture.cdc("drop", &["--yes"]).code, Some(0));
+    capture.setup();
+    capture.run();
+    capture.assert_arrives("DELETE FROM t WHERE id < 5", "t");
 }
 
 #[test]

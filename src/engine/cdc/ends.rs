@@ -57,6 +57,7 @@ impl Ends {
                 .execute(settings::BETWEEN_TRANSACTIONS, "setting time-outs")
                 .await?;
         }
+        refuse_standby(&source).await?;
         Ok(Self {
             source_place: Place::of(&source).await?,
             dest_place: Place::of(&dest).await?,
@@ -90,6 +91,23 @@ impl Ends {
     pub(super) async fn close(self) {
         tokio::join!(self.source.close(), self.dest.close());
     }
+}
+
+/// Refuses a source that follows another: slot and publication are its primary's.
+async fn refuse_standby(source: &Session) -> Result<()> {
+    let doing = "asking whether the source is a standby";
+    let sql = "SELECT pg_catalog.pg_is_in_recovery()";
+    if source.value(sql, doing).await?.as_deref() != Some("t") {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "{} is a standby, and changes are captured where they are made",
+            source.server()
+        ),
+    )
+    .remedy("use its primary; a full_refresh copy can read a standby"))
 }
 
 /// The destination of a pipeline whose connectors [`Ends::connect`] has accepted.

@@ -196,7 +196,7 @@ fn shown(tables: &[Table]) -> String {
 /// What of the source's server, and of this role there, speaks against it.
 async fn server_problems(ends: &Ends, name: &str) -> Result<Vec<String>> {
     let sql = format!(
-        "SELECT pg_catalog.current_setting('wal_level') AS wal_level, pg_catalog.pg_is_in_recovery() AS standby, \
+        "SELECT pg_catalog.current_setting('wal_level') AS wal_level, \
            pg_catalog.quote_ident(r.rolname) AS rolname, r.rolsuper OR r.rolreplication AS may_replicate, \
            pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS may_publish, \
            pg_catalog.quote_ident(pg_catalog.current_database()) AS database, \
@@ -216,11 +216,6 @@ async fn server_problems(ends: &Ends, name: &str) -> Result<Vec<String>> {
             "wal_level is {}: ALTER SYSTEM SET wal_level = logical, then restart the source",
             text("wal_level")
         ));
-    }
-    if text("standby") == "t" {
-        problems.push(
-            "the source is a standby, where no publication can be made: use its primary".to_owned(),
-        );
     }
     if text("may_replicate") != "t" {
         problems.push(format!(

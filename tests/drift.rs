@@ -324,6 +324,49 @@ fn a_run_that_fails_after_it_altered_its_target_leaves_it_as_it_was() {
 }
 
 #[test]
+fn a_column_added_between_two_increments_is_added_and_the_mark_moves_with_it_or_not_at_all() {
+    let databases = Databases::new("drift_increments");
+    for mode in ["append", "upsert"] {
+        let begin = "CREATE TABLE t (id int PRIMARY KEY, at int NOT NULL, v text)";
+        let mut case = Case::new(&databases, mode, begin, begin, &Value::Null);
+        case.document["source"]["streams"] =
+            json!([{ "name": "t", "sync_mode": "incremental", "cursor_field": "at" }]);
+        let mark = "SELECT value FROM rb_bench.cursors";
+        sql(
+            &databases.source,
+            "INSERT INTO t SELECT g, g, 'v' || g FROM generate_series(1, 1000) g",
+        );
+        run(&case.document);
+        sql(
+            &databases.source,
+            "ALTER TABLE t ADD extra text DEFAULT 'there'; INSERT INTO t SELECT g, g, 'v', 'e' || g FROM generate_series(1001, 1500) g",
+        );
+        if mode == "upsert" {
+            sql(&databases.source, "UPDATE t SET at = 2000 WHERE id = 7");
+        }
+        // a run that fails after it altered the target: neither column nor mark
+        let shape = case.at_dest(SHAPE);
+        case.at_dest("ALTER TABLE t ADD CONSTRAINT few CHECK (id < 1500)");
+        try_run(&case.document, &[]).refused(&["violates check constraint"]);
+        assert_eq!(case.at_dest(SHAPE), shape, "{mode}");
+        assert_eq!(case.at_dest(mark), "1000", "{mode}");
+        case.at_dest("ALTER TABLE t DROP CONSTRAINT few");
+        let json = case.becomes("id integer not null, at integer not null, v text, extra text");
+        let (brought, highest) = match mode {
+            "append" => (500, "1500"),
+            _ => (501, "2000"),
+        };
+        assert_eq!(json["result"]["records_written"], brought, "{mode}");
+        assert_eq!(case.at_dest(mark), highest, "{mode}");
+        // what came before the column has none, and nothing comes twice
+        databases.assert_equal(
+            "SELECT id, at, v, CASE WHEN at > 1000 THEN extra END FROM t ORDER BY id",
+            "SELECT id, at, v, extra FROM t ORDER BY id",
+        );
+    }
+}
+
+#[test]
 fn a_stranger_may_not_alter_and_is_told() {
     let databases = Databases::new("stranger");
     sql(&databases.source, WIDER);

@@ -202,7 +202,8 @@ impl Hand {
                 );
                 session
                     .execute(&begin, "importing the run's snapshot")
-                    .await?;
+                    .await
+                    .map_err(|error| snapshot::explain_import(error, server))?;
                 self.announce(&session, Side::Source).await?;
                 for stream in &self.shared.plan.streams {
                     snapshot::hold(&session, &stream.source, true).await?;

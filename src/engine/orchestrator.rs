@@ -27,6 +27,7 @@ pub async fn run(request: RunRequest) -> Result<FinishedRun> {
     };
     let (started, cpu) = (Instant::now(), sampler::own_cpu_secs());
     let mut one_worker = false;
+    let mut first: Option<String> = None;
     let mut number = 0;
     loop {
         request.telemetry.begin_attempt(number);
@@ -51,12 +52,18 @@ pub async fn run(request: RunRequest) -> Result<FinishedRun> {
             return Err(interrupted());
         }
         if !verdict.allows_retry() || number >= request.pipeline.resources.max_retries {
-            return Err(if number > 0 {
-                error.context(format!("after {} attempts", number + 1))
-            } else {
-                error
+            let attempts = number + 1;
+            return Err(match first {
+                None => error,
+                Some(first) if first == error.message() => {
+                    error.context(format!("after {attempts} attempts"))
+                }
+                Some(first) => error.context(format!(
+                    "after {attempts} attempts, the first of which failed with \"{first}\""
+                )),
             });
         }
+        first.get_or_insert_with(|| error.message().to_owned());
         // a deadlock that the server found first is most likely one of workers with each other
         one_worker |= error.kind() == Kind::SiblingBlocked || error.sqlstate() == Some("40P01");
         let pause = verdict.pause(number);

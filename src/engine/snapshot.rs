@@ -175,15 +175,30 @@ impl Snapshot {
             () = self.lock.ended() => "lock",
             () = self.reader.ended() => "snapshot",
         };
-        Error::new(
-            Kind::Connection,
-            format!("the {which} session on {} was lost", self.reader.server()),
-        )
+        lost(which, self.reader.server())
     }
 
     /// Lets go of snapshot and locks.
     pub async fn release(self) {
         tokio::join!(self.lock.close(), self.reader.close());
+    }
+}
+
+fn lost(which: &str, server: &Server) -> Error {
+    Error::new(
+        Kind::Connection,
+        format!("the {which} session on {server} was lost"),
+    )
+}
+
+/// The root cause where a worker cannot import the run's snapshot: it was exported, so whoever held
+/// it is gone.
+#[must_use]
+pub fn explain_import(error: Error, server: &Server) -> Error {
+    match error.sqlstate() {
+        // invalid snapshot identifier; since PostgreSQL 17 it does not exist; its process is gone
+        Some("22023" | "42704" | "55000") => lost("snapshot", server),
+        _ => error,
     }
 }
 

@@ -1,7 +1,10 @@
 //! What is tried again, how often, and what is said about it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::proxy::{self, Fate};
 use crate::rehearsal::Rehearsal;
+use crate::support;
 
 /// Serialization failures come from the server's own decision: the same run may succeed.
 const CONFLICTS: &str = "CREATE SEQUENCE tries; \
@@ -32,6 +35,55 @@ fn the_error_says_after_how_many_attempts() {
         .run(&[])
         .assert_failed(&["after 3 attempts", "could not serialize", "40001"]);
     rehearsal.assert_untouched();
+}
+
+#[test]
+fn the_error_says_how_the_first_attempt_failed_where_that_was_otherwise() {
+    let rehearsal = Rehearsal::with_table("first", 2000).max_retries(2);
+    rehearsal.at_dest(&CONFLICTS.replace("%s", "2"));
+    rehearsal.at_dest("ALTER TABLE t ADD CHECK (id <> 1)");
+    rehearsal.run(&[]).assert_failed(&[
+        "after 2 attempts, the first of which failed with",
+        "could not serialize",
+        "t_id_check",
+    ]);
+    rehearsal.assert_untouched();
+}
+
+/// The source, where the snapshot's session ends just before a worker wants the snapshot. Once.
+fn without_snapshot(rehearsal: &Rehearsal) -> String {
+    let source = rehearsal.source.clone();
+    let struck = AtomicBool::new(false);
+    proxy::before(&rehearsal.source, move |sent| {
+        let imports = sent.by.starts_with("rb-bench read") && sent.text.contains("SNAPSHOT");
+        if imports && !struck.swap(true, Ordering::SeqCst) {
+            // waits until it is gone, and its snapshot with it
+            let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND application_name = 'rb-bench snapshot'";
+            assert_eq!(support::sql(&source, end), "t");
+        }
+        Fate::Arrives
+    })
+}
+
+#[test]
+fn a_snapshot_that_is_gone_is_the_root_cause_and_the_next_attempt_takes_another() {
+    for retries in [0, 1] {
+        let rehearsal = Rehearsal::with_table("no_snapshot", 2000).max_retries(retries);
+        let through = without_snapshot(&rehearsal);
+        let rehearsal = rehearsal.source_through(through);
+        let outcome = rehearsal.run(&[]);
+        let why = ["the snapshot session on", "was lost"];
+        assert!(!outcome.stderr.contains("invalid snapshot"), "{outcome:#?}");
+        if retries == 0 {
+            outcome.assert_failed(&why);
+            rehearsal.assert_untouched();
+        } else {
+            outcome.assert_ok().assert_says(&why);
+            assert_eq!(outcome.number("retry_count"), 1);
+            rehearsal.assert_complete();
+        }
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn session() -> Artifact {
         invocation: Invocation {
             args: vec!["--profile".into(), "medium".into()],
             ui: "headless".into(),
+            repeat: "rb-bench --profile medium --seed 7".into(),
         },
         profile: ProfileRecord {
             name: "medium".into(),

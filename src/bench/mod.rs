@@ -5,7 +5,10 @@
 //! and [`store`] keeps it. This room drives the engine and never reaches into it; it never prints:
 //! who wants to see what happens passes a [`progress::Progress`].
 
+pub mod archive;
 pub mod artifact;
+mod change_points;
+pub mod conditions;
 pub mod dataset;
 mod disturbance;
 #[cfg(test)]
@@ -28,4 +31,5 @@ pub mod store;
 pub mod summary;
 pub mod target;
 mod traces;
+pub mod trend;
 pub mod verdict;

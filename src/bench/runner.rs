@@ -210,7 +210,7 @@ fn blank(
             BTreeMap::new()
         }
     };
-    Ok(Artifact {
+    let mut artifact = Artifact {
         schema: SCHEMA.into(),
         id: plan.id.clone(),
         created_at: created_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -229,6 +229,7 @@ fn blank(
         invocation: Invocation {
             args: plan.arguments.clone(),
             ui: "headless".into(),
+            repeat: String::new(),
         },
         profile: ProfileRecord {
             name: profile.name.clone(),
@@ -260,7 +261,9 @@ fn blank(
         iterations: Vec::new(),
         summary: summary::of(&[], plan.threshold, Status::Partial, None),
         warnings,
-    })
+    };
+    artifact.invocation.repeat = artifact.repeating_command();
+    Ok(artifact)
 }
 
 /// What is declared, not enforced: nothing is ever evicted.

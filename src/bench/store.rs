@@ -5,11 +5,14 @@
 //! the last one, and syncs the directory: whoever looks sees the last whole state.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::artifact::Artifact;
+use serde::Deserialize;
+
+use super::artifact::{Artifact, SCHEMA};
 use crate::error::{Error, Kind, Result};
+use crate::units::Bytes;
 
 /// A directory for artifacts that can be written to.
 #[derive(Debug)]
@@ -86,33 +89,105 @@ impl Drop for Output {
     }
 }
 
-/// Reads a saved session.
+/// The size from which on a file is not read, bytes: a session of thousands of iterations is smaller.
+pub const LARGEST: u64 = 100_000_000;
+
+/// The one field that tells what a file is, whatever else it holds.
+#[derive(Deserialize)]
+struct Header {
+    schema: Option<String>,
+}
+
+/// Reads a saved session. Fields that a newer minor version added are passed over.
 ///
 /// # Errors
-/// `Kind::Incompatible` for another major version, `Kind::Data` for what is no artifact.
+/// `Kind::Incompatible` for another major version or another kind of artifact, by name;
+/// `Kind::Data` for what is no artifact or only a part of one; `Kind::Unsupported` for a file of
+/// [`LARGEST`] bytes or more, which is not read.
 pub fn load(path: &Path) -> Result<Artifact> {
-    let text = fs::read_to_string(path).map_err(|e| Error::file("read", path, e))?;
-    let unreadable = |e: serde_json::Error| {
-        Error::new(
-            Kind::Data,
-            format!("{} is not an artifact of rb-bench: {e}", path.display()),
-        )
-    };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
-    match value.get("schema").and_then(|schema| schema.as_str()) {
-        Some(super::artifact::SCHEMA) => serde_json::from_value(value).map_err(unreadable),
-        Some(other) => Err(Error::new(
+    let bytes = read(path)?;
+    let schema = schema_of(&bytes, path)?;
+    if schema != SCHEMA {
+        let error = Error::new(
             Kind::Incompatible,
             format!(
-                "{} has the format `{other}`; this version reads `{}`",
-                path.display(),
-                super::artifact::SCHEMA
+                "{} has the format `{schema}`; this version reads `{SCHEMA}`",
+                path.display()
             ),
-        )),
-        None => Err(Error::new(
+        );
+        return Err(if is_newer(&schema) {
+            error.remedy("read it with a newer rb-bench")
+        } else {
+            error
+        });
+    }
+    serde_json::from_slice(&bytes).map_err(|e| not_readable(&e, path))
+}
+
+/// The format that a file says it has.
+///
+/// # Errors
+/// As [`load`], save for the version.
+pub(super) fn schema_of(bytes: &[u8], path: &Path) -> Result<String> {
+    let header: Header = serde_json::from_slice(bytes).map_err(|e| not_readable(&e, path))?;
+    header.schema.ok_or_else(|| {
+        Error::new(
             Kind::Data,
             format!("{} is not an artifact of rb-bench", path.display()),
-        )),
+        )
+    })
+}
+
+/// The bytes of a file that is small enough to be an artifact.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let refused = |e| Error::file("read", path, e);
+    let mut file = fs::File::open(path).map_err(refused)?;
+    let metadata = file.metadata().map_err(refused)?;
+    if !metadata.is_file() {
+        return Err(Error::new(
+            Kind::Data,
+            format!("{} is not a file", path.display()),
+        ));
+    }
+    if metadata.len() >= LARGEST {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "{} has {}; an artifact has less than {}",
+                path.display(),
+                Bytes(metadata.len()),
+                Bytes(LARGEST)
+            ),
+        ));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // a file that grows meanwhile is not followed for ever
+    (&mut file)
+        .take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(refused)?;
+    Ok(bytes)
+}
+
+fn not_readable(error: &serde_json::Error, path: &Path) -> Error {
+    let path = path.display();
+    let message = if error.is_eof() {
+        format!("{path} ends in the middle: it is empty or was cut off")
+    } else {
+        format!("{path} is not an artifact of rb-bench: {error}")
+    };
+    Error::new(Kind::Data, message)
+}
+
+/// Whether a format is ours, of a later major version.
+fn is_newer(schema: &str) -> bool {
+    let major = |name: &str| {
+        let (kind, version) = name.rsplit_once(".v")?;
+        Some((kind.to_owned(), version.parse::<u32>().ok()?))
+    };
+    match (major(schema), major(SCHEMA)) {
+        (Some((kind, theirs)), Some((own, ours))) => kind == own && theirs > ours,
+        _ => false,
     }
 }
 
@@ -203,13 +278,56 @@ mod tests {
         );
     }
 
-    #[test]
-    fn another_major_version_is_refused_by_name() {
+    /// What reading a file with this text says.
+    fn refusal(text: &str) -> String {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("x.json");
-        fs::write(&path, r#"{"schema": "rb-bench.run.v2"}"#).unwrap();
+        fs::write(&path, text).unwrap();
+        let error = load(&path).unwrap_err().to_string();
+        error.replace(&path.display().to_string(), "x.json")
+    }
+
+    #[test]
+    fn what_is_no_artifact_is_refused_with_the_reason() {
+        let whole = serde_json::to_string(&examples::session()).unwrap();
+        insta::assert_snapshot!(refusal(""), @"x.json ends in the middle: it is empty or was cut off");
+        insta::assert_snapshot!(refusal(&whole[..whole.len() / 2]), @"x.json ends in the middle: it is empty or was cut off");
+        insta::assert_snapshot!(refusal("benchmark,mean\n"), @"x.json is not an artifact of rb-bench: expected value at line 1 column 1");
+        insta::assert_snapshot!(refusal(r#"{"results": []}"#), @"x.json is not an artifact of rb-bench");
+        insta::assert_snapshot!(refusal(r#"{"schema": "rb-bench.run.v2"}"#), @"
+        x.json has the format `rb-bench.run.v2`; this version reads `rb-bench.run.v1`
+          what to do: read it with a newer rb-bench
+        ");
+        insta::assert_snapshot!(refusal(r#"{"schema": "someone.else.v1"}"#), @"x.json has the format `someone.else.v1`; this version reads `rb-bench.run.v1`");
+        insta::assert_snapshot!(refusal(r#"{"schema": "rb-bench.run.v1"}"#), @"x.json is not an artifact of rb-bench: missing field `id` at line 1 column 29");
+    }
+
+    #[test]
+    fn a_file_too_large_for_an_artifact_is_not_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("x.json");
+        // a hole: nothing is written
+        fs::File::create(&path).unwrap().set_len(LARGEST).unwrap();
         let error = load(&path).unwrap_err();
-        assert_eq!(error.kind(), Kind::Incompatible);
-        assert!(error.to_string().contains("rb-bench.run.v2"), "{error}");
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.to_string().contains("has 100 MB;"), "{error}");
+    }
+
+    #[test]
+    fn an_artifact_of_a_newer_minor_version_is_read() {
+        // kept as the first version wrote it, with what a newer one might add
+        let text = include_str!("../../tests/data/run-v1.json");
+        let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
+        value["weather"] = serde_json::json!({"sky": "clear"});
+        value["iterations"][0]["mood"] = serde_json::json!(1);
+        value["protocol"]["witness"] = serde_json::json!(null);
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("x.json");
+        fs::write(&path, value.to_string()).unwrap();
+        let session = load(&path).unwrap();
+        assert_eq!(
+            (session.id.as_str(), session.iterations.len()),
+            ("0f3a9c21", 6)
+        );
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
 use hdrhistogram::Histogram;
 
 use super::artifact::{ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary};
@@ -14,6 +13,7 @@ use super::order::Arm;
 use super::stats::{ALPHA, Estimate, Spread};
 use super::verdict::{Comparison, Rule};
 use crate::engine::result::PipelineResult;
+use crate::telemetry::histogram::decode;
 
 /// Sums up the iterations of a session. `threshold` is a relative change, 0.02 for 2 %.
 #[must_use]
@@ -168,12 +168,7 @@ fn part(of: f64, whole: f64) -> f64 {
 
 /// A distribution of an iteration; none where it is not there or not readable.
 pub(super) fn distribution(iteration: &Iteration, name: &str) -> Option<Histogram<u64>> {
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(iteration.hdr.get(name)?)
-        .ok()?;
-    hdrhistogram::serialization::Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
-        .ok()
+    decode(iteration.hdr.get(name)?).ok()
 }
 
 /// One distribution over all iterations that have it.

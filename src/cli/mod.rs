@@ -8,6 +8,7 @@ mod cdc;
 mod cluster;
 mod destination;
 mod run;
+mod saved;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -16,6 +17,9 @@ pub use self::cdc::{CdcAction, CdcArgs};
 pub use self::cluster::{ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
 pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
+pub use self::saved::{
+    ExportArgs, HistoryAction, HistoryArgs, HistoryFilter, RepeatArgs, Schema, SchemaArgs,
+};
 
 /// How output is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -77,6 +81,14 @@ pub enum Command {
     Cdc(CdcArgs),
     /// List the profiles that can be benchmarked; show, check and make one
     Profiles(ProfilesArgs),
+    /// List saved sessions, their course, and where it changed
+    History(HistoryArgs),
+    /// Print a saved session in another program's format
+    Export(ExportArgs),
+    /// Run the command again that measured a saved session
+    Repeat(RepeatArgs),
+    /// Print the JSON Schema of what is saved
+    Schema(SchemaArgs),
     /// Manage the throw-away Postgres
     Cluster(ClusterArgs),
     /// Wait for the end of standard input, then stop the server (used by rb-bench itself)

@@ -7,11 +7,15 @@ mod cdc;
 mod check;
 mod cluster;
 mod confirm;
+mod export;
+mod history;
 mod interrupt;
 mod marks;
 mod profiles;
+mod repeat;
 mod run;
 mod runs;
+mod schema;
 mod supervise;
 
 use std::io::Write as _;
@@ -35,6 +39,10 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Marks(args)) => in_runtime(marks::run(args)),
         Some(Command::Cdc(args)) => in_runtime(cdc::run(args)),
         Some(Command::Profiles(args)) => profiles::run(&args),
+        Some(Command::History(args)) => history::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Repeat(args)) => repeat::run(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
         None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
@@ -67,7 +75,10 @@ fn wants_json(cli: &Cli) -> bool {
             ClusterAction::Status { format } => format,
             _ => Format::Text,
         },
-        Some(Command::Supervise(_)) => Format::Text,
+        Some(Command::History(args)) => args.format,
+        Some(
+            Command::Export(_) | Command::Repeat(_) | Command::Schema(_) | Command::Supervise(_),
+        ) => Format::Text,
     };
     format == Format::Json
 }

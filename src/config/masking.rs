@@ -13,6 +13,35 @@ pub fn mask_secrets(text: &str) -> String {
     mask_settings(&mask_userinfo(text))
 }
 
+/// What stands where a secret stood.
+const MASK: &str = "***";
+
+/// Whether a secret was masked in this text.
+#[must_use]
+pub fn holds_masked(text: &str) -> bool {
+    without_masked(text) != text
+}
+
+/// A masked text without the places where secrets stood, so that they come from elsewhere:
+/// `postgres://app@db1/shop` of `postgres://app:***@db1/shop`.
+#[must_use]
+pub fn without_masked(text: &str) -> String {
+    let mut text = text.replace(&format!(":{MASK}@"), "@");
+    while let Some(value) = text.to_ascii_lowercase().find(&format!("={MASK}")) {
+        let end = value + 1 + MASK.len();
+        let start = text[..value]
+            .rfind(|c: char| c == '?' || c == '&' || c.is_whitespace())
+            .map_or(0, |at| at + 1);
+        // what joined it to the next setting goes with it, else what joined it to the last one
+        let next = text[end..].starts_with(|c: char| c == '&' || c.is_whitespace());
+        text.replace_range(
+            start.saturating_sub(usize::from(!next))..end + usize::from(next),
+            "",
+        );
+    }
+    text
+}
+
 /// Masks what stands between the first colon of the authority and the last `@`. A password with an
 /// unescaped `@` or `/` is masked whole; without an `@`, what stands in the place of a port is masked
 /// unless it is a number.
@@ -134,6 +163,34 @@ mod tests {
             ("the password is not here", "the password is not here"),
         ] {
             assert_eq!(mask_secrets(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_masked_text_without_its_secrets_still_connects() {
+        for (text, bare) in [
+            (
+                "postgres://app:hunter2@db1:5432/shop",
+                "postgres://app@db1:5432/shop",
+            ),
+            (
+                "postgres://db/s?password=hunter2&sslmode=require",
+                "postgres://db/s?sslmode=require",
+            ),
+            (
+                "postgres://db/s?a=b&password=hunter2",
+                "postgres://db/s?a=b",
+            ),
+            ("postgres://db/s?password=hunter2", "postgres://db/s"),
+            ("host=db password='hunter 2' user=app", "host=db user=app"),
+            ("password=hunter2", ""),
+        ] {
+            let masked = mask_secrets(text);
+            assert!(holds_masked(&masked), "{masked}");
+            assert_eq!(without_masked(&masked), bare);
+        }
+        for plain in ["postgres://app@db1/shop", "--table=public.*", "a ** b"] {
+            assert!(!holds_masked(plain));
         }
     }
 

@@ -3,7 +3,9 @@
 //! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
 pub mod cdc;
+pub mod export;
 mod figures;
+pub mod history;
 pub mod marks;
 pub mod paper;
 pub mod profiles;

@@ -46,6 +46,7 @@ pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
     if let Some(path) = path {
         let partial = if artifact.partial { " (partial)" } else { "" };
         let _ = writeln!(text, "\nsaved {}{partial}", path.display());
+        let _ = writeln!(text, "again {}", artifact.repeating_command());
     }
     text
 }
@@ -191,6 +192,7 @@ mod tests {
           public.t travels as text
 
         saved bench-results/20261123T202731Z-medium-0f3a9c21.json
+        again rb-bench --profile medium --seed 7
         ");
     }
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Longest latency kept apart, microseconds (one hour); longer ones count as this.
 const MAX_US: u64 = 3_600_000_000;
@@ -82,6 +82,25 @@ pub fn encode(histogram: &Histogram<u64>) -> Result<String> {
     Ok(base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
+/// The histogram that [`encode`] wrote.
+///
+/// # Errors
+/// `Kind::Data` for what is no such text.
+pub fn decode(text: &str) -> Result<Histogram<u64>> {
+    let damaged = |cause: String| {
+        Error::new(
+            Kind::Data,
+            format!("a saved histogram cannot be read: {cause}"),
+        )
+    };
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|e| damaged(e.to_string()))?;
+    hdrhistogram::serialization::Deserializer::new()
+        .deserialize(&mut bytes.as_slice())
+        .map_err(|e| damaged(e.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -94,14 +113,12 @@ mod tests {
         record(&mut histograms.chunk, Duration::from_millis(171));
         record(&mut histograms.chunk, Duration::from_secs(10_000));
         let text = encode(&histograms.chunk).unwrap();
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .unwrap();
-        let back: Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
-            .unwrap();
+        let back = decode(&text).unwrap();
         assert_eq!(back.len(), 2);
         assert!(back.max() >= MAX_US);
+        for damaged in ["", "%", &text[..text.len() / 2]] {
+            assert_eq!(decode(damaged).unwrap_err().kind(), Kind::Data);
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::order::Arm;
 
 /// Whether an iteration counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IterationPhase {
     /// It runs and is never counted.
@@ -17,7 +18,7 @@ pub enum IterationPhase {
 }
 
 /// One run of the engine and everything seen around it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Iteration {
     /// Its number in the session, from 0.
     pub idx: u32,
@@ -75,7 +76,7 @@ impl Iteration {
 }
 
 /// Both servers' word on the rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifyRecord {
     /// Row counts agree, for every stream; null where the destination keeps no rows.
     pub row_count_ok: Option<bool>,
@@ -94,7 +95,7 @@ impl VerifyRecord {
 }
 
 /// CPU time, seconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuRecord {
     /// Of rb-bench.
     pub rb_bench_s: f64,
@@ -111,7 +112,7 @@ pub struct CpuRecord {
 }
 
 /// What a server did during an iteration; null where it does not tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerActivity {
     /// Write-ahead log written, by everybody on that server.
     pub wal_bytes: Option<u64>,
@@ -124,7 +125,7 @@ pub struct ServerActivity {
 }
 
 /// What one shard did: a stream on a worker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardRecord {
     /// The stream, with its schema.
     pub stream: String,
@@ -151,7 +152,7 @@ pub struct ShardRecord {
 }
 
 /// The course of an iteration: one entry a sample in every list.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// Samples a second that were asked for.
     pub hz: f64,
@@ -172,7 +173,7 @@ pub struct Series {
 }
 
 /// Something that may have disturbed an iteration.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Flag {
     /// A word for programs: `checkpoint_requested`, `cpu_steal`, ...
     pub kind: String,

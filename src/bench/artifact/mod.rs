@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use iteration::{
@@ -24,7 +25,7 @@ use super::order::Arm;
 pub const SCHEMA: &str = "rb-bench.run.v1";
 
 /// One session: everything measured, and under which conditions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// [`SCHEMA`].
     pub schema: String,
@@ -56,8 +57,41 @@ pub struct Artifact {
     pub warnings: Vec<String>,
 }
 
+impl Artifact {
+    /// The arguments that measure the same again: those that were typed, and the order's seed where
+    /// it was not typed. Secrets are masked in them.
+    #[must_use]
+    pub fn repeating_arguments(&self) -> Vec<String> {
+        let mut arguments = self.invocation.args.clone();
+        let seeded = |arg: &String| arg == "--seed" || arg.starts_with("--seed=");
+        if !arguments.iter().any(seeded) {
+            arguments.extend(["--seed".to_owned(), self.protocol.seed.to_string()]);
+        }
+        arguments
+    }
+
+    /// The command that measures the same again, as a shell reads it.
+    #[must_use]
+    pub fn repeating_command(&self) -> String {
+        let arguments = self.repeating_arguments();
+        let words = std::iter::once("rb-bench").chain(arguments.iter().map(String::as_str));
+        // an argument that came from a command line holds no NUL, which alone cannot be quoted
+        shlex::try_join(words.clone()).unwrap_or_else(|_| words.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of what is written: every field that this version writes is
+/// required. Who reads should pass over fields it does not know: a minor version may add some.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::generate::SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Artifact>()
+}
+
 /// The program that measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
     /// `rb-bench`.
     pub name: String,
@@ -68,16 +102,20 @@ pub struct Tool {
 }
 
 /// How it was called.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Invocation {
     /// The arguments, secrets masked.
     pub args: Vec<String>,
     /// `headless` or `tui`: what else used the machine on rb-bench's behalf.
     pub ui: String,
+    /// The command that measures the same again, as a shell reads it; empty in artifacts of versions
+    /// that did not tell.
+    #[serde(default)]
+    pub repeat: String,
 }
 
 /// The profile or document that was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileRecord {
     /// Its name.
     pub name: String,
@@ -96,7 +134,7 @@ pub struct ProfileRecord {
 }
 
 /// The machine that rb-bench ran on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostRecord {
     /// Its name.
     pub name: Option<String>,
@@ -115,7 +153,7 @@ pub struct HostRecord {
 }
 
 /// Both servers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PostgresRecord {
     /// The source's; null where rows are made in the process.
     pub source: Option<ServerRecord>,
@@ -124,7 +162,7 @@ pub struct PostgresRecord {
 }
 
 /// One server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerRecord {
     /// `user@host:port/database`, without the password; null for the managed server, whose port
     /// differs from run to run.
@@ -142,7 +180,7 @@ pub struct ServerRecord {
 }
 
 /// How the session measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Protocol {
     /// `both` or `one`.
     pub arms: String,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::order::Arm;
 use crate::bench::stats::Spread;
 
 /// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It is under way, or was interrupted.
@@ -22,7 +23,7 @@ pub enum Status {
 }
 
 /// What the measured iterations say together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// How the session ended.
     pub status: Status,
@@ -35,7 +36,7 @@ pub struct Summary {
 }
 
 /// One arm over its measured iterations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmSummary {
     /// Measured iterations.
     pub iterations: u32,
@@ -80,7 +81,7 @@ pub struct ArmSummary {
 }
 
 /// Both arms compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ComparisonRecord {
     /// Pairs compared.
     pub pairs: u32,

@@ -22,6 +22,44 @@ fn names(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
 }
 
 #[test]
+fn the_published_schema_is_that_of_what_is_written() {
+    let published = include_str!("../../../docs/schema/rb-bench.run.v1.json");
+    let written = serde_json::to_string_pretty(&super::schema()).unwrap();
+    assert!(
+        published.trim_end() == written,
+        "the artifact has changed: rb-bench schema run > docs/schema/rb-bench.run.v1.json"
+    );
+}
+
+#[test]
+fn the_schema_asks_for_every_name_that_is_written() {
+    let schema = serde_json::to_value(super::schema()).unwrap();
+    let session = serde_json::to_value(examples::session()).unwrap();
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let iteration = &schema["$defs"]["Iteration"]["properties"];
+    assert_eq!(names(&schema["properties"]), names(&session));
+    assert_eq!(names(iteration), names(&session["iterations"][0]));
+    let required = schema["required"].as_array().unwrap();
+    assert_eq!(required.len(), names(&session).len());
+}
+
+#[test]
+fn a_session_names_the_command_that_repeats_it() {
+    let mut session = examples::session();
+    session.invocation.args = ["--profile", "my profile.yaml", "--iters=10"]
+        .map(str::to_owned)
+        .into();
+    assert_eq!(
+        session.repeating_command(),
+        "rb-bench --profile 'my profile.yaml' '--iters=10' --seed 7"
+    );
+    session.invocation.args = vec!["--seed=5".into()];
+    assert_eq!(session.repeating_command(), "rb-bench '--seed=5'");
+}
+
+#[test]
 fn the_names_that_others_rely_on_stay() {
     let mut value = serde_json::to_value(examples::session()).unwrap();
     // the engine's own contract is pinned where its result is
@@ -42,6 +80,7 @@ fn the_names_that_others_rely_on_stay() {
     id
     invocation
     invocation.args
+    invocation.repeat
     invocation.ui
     iterations
     iterations[].arm

@@ -13,6 +13,7 @@ mod signed_rank;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, Normal};
 
@@ -20,7 +21,7 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 pub const ALPHA: f64 = 0.05;
 
 /// Middle and ends of some measurements.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// The middle value, or the mean of the two middle ones.
     pub median: f64,

@@ -1,0 +1,234 @@
+//! A directory of artifacts: what is in it, and finding the one that is meant.
+//!
+//! Nothing here changes an artifact; [`Archive::remove`] deletes whole files, when asked.
+
+mod entry;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use entry::Entry;
+use index::{Content, Index, Stamp};
+
+use super::artifact::{Artifact, SCHEMA};
+use super::store;
+use crate::config::nearest;
+use crate::error::{Error, Kind, Result};
+
+/// Fewest digits of an id that are taken for one.
+const SHORTEST_ID: usize = 4;
+
+/// A file that should be a session and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Unreadable {
+    /// The file's name in its directory.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The sessions in a directory.
+#[derive(Debug)]
+pub struct Archive {
+    directory: PathBuf,
+    entries: Vec<Entry>,
+    unreadable: Vec<Unreadable>,
+}
+
+impl Archive {
+    /// Looks through a directory; one that is not there holds nothing. Files that were seen before
+    /// and did not change are not read again.
+    ///
+    /// # Errors
+    /// A directory that cannot be read. A file in it that cannot be read is in
+    /// [`Self::unreadable`].
+    pub fn open(directory: &Path) -> Result<Self> {
+        let known = Index::kept_in(directory);
+        let mut index = Index::default();
+        let mut archive = Self {
+            directory: directory.to_owned(),
+            entries: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        for (file, stamp) in files_in(directory)? {
+            let content = known
+                .content(&file, stamp)
+                .cloned()
+                .unwrap_or_else(|| content_of(&file, &directory.join(&file)));
+            match &content {
+                Content::Session(entry) => archive.entries.push(Entry::clone(entry)),
+                Content::Other => {}
+                Content::Unreadable(reason) => archive.unreadable.push(Unreadable {
+                    file: file.clone(),
+                    reason: reason.clone(),
+                }),
+            }
+            index.add(file, stamp, content);
+        }
+        if index != known {
+            index.keep_in(directory);
+        }
+        archive
+            .entries
+            .sort_by(|a, b| (&a.created_at, &a.file).cmp(&(&b.created_at, &b.file)));
+        Ok(archive)
+    }
+
+    /// Every session, oldest first.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Files that should be sessions and cannot be read.
+    #[must_use]
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
+    /// The file of an entry.
+    #[must_use]
+    pub fn path(&self, entry: &Entry) -> PathBuf {
+        self.directory.join(&entry.file)
+    }
+
+    /// Deletes the file of an entry.
+    pub fn remove(&self, entry: &Entry) -> Result<()> {
+        let path = self.path(entry);
+        fs::remove_file(&path).map_err(|e| Error::file("delete", &path, e))
+    }
+
+    /// The session that a word means: `latest`, `previous` (the one before the latest of the same
+    /// profile), an id or its beginning, or a label, which means the newest session that has it.
+    ///
+    /// # Errors
+    /// `Kind::NotFound` with the nearest, `Kind::Usage` for the beginning of several ids.
+    pub fn find(&self, word: &str) -> Result<&Entry> {
+        let none = |what: String| {
+            Error::new(
+                Kind::NotFound,
+                format!("{what} in {}", self.directory.display()),
+            )
+            .remedy("`rb-bench history` lists what there is; --out DIR looks elsewhere")
+        };
+        let latest = || {
+            self.entries
+                .last()
+                .ok_or_else(|| none("there is no saved session".into()))
+        };
+        match word {
+            "latest" => return latest(),
+            "previous" => {
+                let latest = latest()?;
+                let of_profile = |e: &&Entry| e.profile == latest.profile;
+                return self
+                    .entries
+                    .iter()
+                    .rev()
+                    .filter(of_profile)
+                    .nth(1)
+                    .ok_or_else(|| {
+                        none(format!(
+                            "there is no session of profile {} before the latest, {}",
+                            latest.profile, latest.id
+                        ))
+                    });
+            }
+            _ => {}
+        }
+        let labelled = |e: &&Entry| e.label.as_deref() == Some(word);
+        if let Some(entry) = self.entries.iter().rev().find(labelled) {
+            return Ok(entry);
+        }
+        let begun: Vec<&Entry> = if word.len() >= SHORTEST_ID {
+            let begins = |e: &&Entry| e.id.starts_with(word);
+            self.entries.iter().filter(begins).collect()
+        } else {
+            Vec::new()
+        };
+        match begun[..] {
+            [entry] => Ok(entry),
+            [] => {
+                let names = self
+                    .entries
+                    .iter()
+                    .flat_map(|e| [Some(e.id.as_str()), e.label.as_deref()])
+                    .flatten()
+                    .chain(["latest", "previous"]);
+                let meant = nearest(word, names)
+                    .map(|meant| format!(" (did you mean `{meant}`?)"))
+                    .unwrap_or_default();
+                Err(none(format!("there is no session `{word}`{meant}")))
+            }
+            _ => {
+                let ids: Vec<&str> = begun.iter().map(|e| e.id.as_str()).collect();
+                Err(Error::new(
+                    Kind::Usage,
+                    format!("`{word}` is the beginning of {}", ids.join(", ")),
+                )
+                .remedy("give more digits"))
+            }
+        }
+    }
+}
+
+/// The session that was named, and its file: a path, or a word that [`Archive::find`] knows in
+/// `directory`.
+///
+/// # Errors
+/// Those of [`Archive::find`] and of [`store::load`].
+pub fn named(word: &str, directory: &Path) -> Result<(Artifact, PathBuf)> {
+    let path = Path::new(word);
+    let path = if path.exists() || word.contains('/') || word.to_lowercase().ends_with(".json") {
+        path.to_owned()
+    } else {
+        let archive = Archive::open(directory)?;
+        archive.path(archive.find(word)?)
+    };
+    Ok((store::load(&path)?, path))
+}
+
+/// The `.json` files in a directory, each with the state that it is in.
+fn files_in(directory: &Path) -> Result<Vec<(String, Stamp)>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::file("look through", directory, e)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| Error::file("look through", directory, e))?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if name.starts_with('.') || Path::new(&name).extension().is_none_or(|e| e != "json") {
+            continue;
+        }
+        // a file may be gone by now; a link counts as what it leads to
+        if let Ok(metadata) = fs::metadata(entry.path())
+            && metadata.is_file()
+        {
+            files.push((name, Stamp::of(&metadata)));
+        }
+    }
+    Ok(files)
+}
+
+fn content_of(file: &str, path: &Path) -> Content {
+    let schema = store::read(path).and_then(|bytes| store::schema_of(&bytes, path));
+    match schema {
+        Ok(schema) if schema == SCHEMA => match store::load(path) {
+            Ok(session) => Content::Session(Box::new(Entry::of(file, &session))),
+            Err(error) => Content::Unreadable(error.message().to_owned()),
+        },
+        // a session of a version to come is worth a word, another kind of artifact is not
+        Ok(schema) if schema.starts_with("rb-bench.run.") => {
+            Content::Unreadable(format!("it has the format `{schema}`"))
+        }
+        Ok(_) => Content::Other,
+        Err(error) => Content::Unreadable(error.message().to_owned()),
+    }
+}

@@ -1,0 +1,146 @@
+//! What is done with saved sessions, as it was typed.
+//!
+//! A session is named everywhere alike: a file, or `latest`, `previous`, an id or a label in `--out`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Format;
+
+/// `rb-bench history`
+#[derive(Debug, Args)]
+#[command(
+    // a filter before `prune` would be passed over, and too much deleted
+    args_conflicts_with_subcommands = true,
+    after_help = "EXAMPLES:
+  rb-bench history                              every session, and how throughput went
+  rb-bench history --profile medium --since 30d
+  rb-bench history --label nightly --format json
+  rb-bench history prune --keep 50              delete all but the newest 50
+  rb-bench history prune --profile small --older-than 90d --yes
+
+Only sessions of one profile, under the same conditions and settings, are set against each other. Where their
+level changed is found by E-divisive means with a permutation test; it takes 8 of them. It is information, not a
+verdict: what else changed between two sessions is not controlled."
+)]
+pub struct HistoryArgs {
+    /// What to do; list them when omitted
+    #[command(subcommand)]
+    pub action: Option<HistoryAction>,
+    /// Which sessions.
+    #[command(flatten)]
+    pub filter: HistoryFilter,
+    /// Directory of the artifacts
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "bench-results"
+    )]
+    pub out: PathBuf,
+    /// Text for a person, or one JSON document
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Which sessions are meant.
+#[derive(Debug, Args)]
+pub struct HistoryFilter {
+    /// Of this profile alone
+    #[arg(long, short, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// With this label alone
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// From this time on: `2026-11-01`, `2026-11-01T12:00:00Z`, or so long ago: `30d`, `12h`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+/// What `rb-bench history` can do beside listing.
+#[derive(Debug, Subcommand)]
+pub enum HistoryAction {
+    /// Delete old sessions; the filters say among which
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Prune {
+        /// Among which sessions.
+        #[command(flatten)]
+        filter: HistoryFilter,
+        /// Keep the newest N
+        #[arg(long, value_name = "N", group = "which")]
+        keep: Option<usize>,
+        /// Delete those from before this time: `90d`, `2026-11-01`
+        #[arg(long, value_name = "TIME", group = "which")]
+        older_than: Option<String>,
+        /// Without asking
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// `rb-bench export ARTIFACT`
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("form").required(true),
+    after_help = "EXAMPLES:
+  rb-bench export latest --hlog > session.hlog     for any HdrHistogram tool
+  rb-bench export 0f3a9c21 --csv                   a line for each counted iteration
+  rb-bench export latest --bmf | bencher run ..."
+)]
+pub struct ExportArgs {
+    /// A file, or `latest`, `previous`, an id or a label
+    #[arg(value_name = "ARTIFACT")]
+    pub artifact: String,
+    /// Latency distributions as an HdrHistogram interval log
+    #[arg(long, group = "form")]
+    pub hlog: bool,
+    /// Iterations as comma-separated values
+    #[arg(long, group = "form")]
+    pub csv: bool,
+    /// Medians and ranges in the Bencher Metric Format
+    #[arg(long, group = "form")]
+    pub bmf: bool,
+    /// Directory of the artifacts
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub out: PathBuf,
+}
+
+/// `rb-bench repeat ARTIFACT`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench repeat latest
+  rb-bench repeat 0f3a9c21 --print       show the command, run nothing
+
+The same arguments, the same order of arms. Passwords are in no artifact: they come from PGPASSWORD, PGPASSFILE or
+~/.pgpass.")]
+pub struct RepeatArgs {
+    /// A file, or `latest`, `previous`, an id or a label
+    #[arg(value_name = "ARTIFACT")]
+    pub artifact: String,
+    /// Print the command instead of running it
+    #[arg(long)]
+    pub print: bool,
+    /// Directory of the artifacts
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub out: PathBuf,
+}
+
+/// `rb-bench schema`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench schema                 of a benchmark's artifact
+  rb-bench schema run | jq .properties")]
+pub struct SchemaArgs {
+    /// Of which document
+    #[arg(value_enum, default_value_t)]
+    pub document: Schema,
+}
+
+/// A document that has a schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    /// A benchmark's artifact, `rb-bench.run.v1`.
+    #[default]
+    Run,
+}

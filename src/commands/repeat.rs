@@ -1,0 +1,44 @@
+//! `rb-bench repeat ARTIFACT`: the command of a saved session, run again in place of this one.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use crate::bench::archive;
+use crate::cli::RepeatArgs;
+use crate::config::{holds_masked, without_masked};
+use crate::error::{Error, Kind, Result};
+
+/// Becomes the command; returns only where that failed, or where it was to be printed.
+pub(super) fn run(args: &RepeatArgs) -> Result<u8> {
+    let (session, _) = archive::named(&args.artifact, &args.out)?;
+    if args.print {
+        super::print_line(&session.repeating_command())?;
+        return Ok(0);
+    }
+    let arguments = session.repeating_arguments();
+    let masked = arguments.iter().any(|argument| holds_masked(argument));
+    if masked && !gives_passwords() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!(
+                "session {} was measured with a password on its command line, and no artifact keeps passwords",
+                session.id
+            ),
+        )
+        .remedy("give it by PGPASSWORD, PGPASSFILE or ~/.pgpass and repeat it again"));
+    }
+    super::print_error(&session.repeating_command());
+    let program = std::env::current_exe()
+        .map_err(|e| Error::new(Kind::Io, format!("cannot find this program: {e}")))?;
+    let failed = Command::new(&program)
+        .args(arguments.iter().map(|argument| without_masked(argument)))
+        .exec();
+    Err(Error::file("run", &program, failed))
+}
+
+/// Whether there is a place that passwords can come from.
+fn gives_passwords() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
+    set("PGPASSWORD") || set("PGPASSFILE") || home.is_some_and(|h| h.join(".pgpass").is_file())
+}

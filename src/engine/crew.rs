@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Sums;
@@ -21,6 +22,10 @@ use crate::telemetry::histogram::Histograms;
 
 /// How often the destination is asked whether workers block each other; twice in a row is proof.
 const WATCH_EVERY: Duration = Duration::from_millis(400);
+/// How often the bytes written so far are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// COPY bytes after which the WAL writer is woken: a quarter of the largest default of wal_buffers.
+const WAKE_EVERY: u64 = 4_000_000;
 /// How long a blocked worker may take to say where it stood.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -88,6 +93,9 @@ impl Crew {
         cancel: &CancellationToken,
     ) -> Result<()> {
         let mut watch = tokio::time::interval(WATCH_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut logged = 0;
         let mut seen: Vec<Blocked> = Vec::new();
         while self.ready.len() < self.workers.len() {
             let snapshot_lost = async {
@@ -101,6 +109,15 @@ impl Crew {
                 () = cancel.cancelled() => return Err(interrupted()),
                 report = self.reports.recv() => self.hear(report)?,
                 error = snapshot_lost => return Err(self.prefer_reported(error).await),
+                _ = look.tick(), if leader.is_some() => {
+                    let written = self.shared.telemetry.totals().bytes_written;
+                    // a worker that begins anew takes its bytes back
+                    logged = logged.min(written);
+                    if let Some(leader) = leader && written - logged >= WAKE_EVERY {
+                        logged = written;
+                        leader.wake_wal_writer().await?;
+                    }
+                }
                 _ = watch.tick() => {
                     let Some(leader) = leader else { continue };
                     let now = leader.blocked(&self.current).await?;

@@ -173,8 +173,12 @@ impl Hand {
             .reports
             .send((self.number, Report::Ready(Box::new(ready))));
         self.obey(dest.as_ref(), orders).await?;
-        self.note_cpu(source.session()).await;
-        self.note_cpu(dest.session()).await;
+        let sessions = [source.into_session(), dest.into_session()];
+        let leaving = sessions.into_iter().flatten().map(|session| async {
+            self.note_cpu(&session).await;
+            session.close().await;
+        });
+        futures_util::future::join_all(leaving).await;
         Ok(())
     }
 
@@ -360,10 +364,10 @@ impl Hand {
     }
 
     /// Notes the backend's CPU time while it is still there to be asked.
-    async fn note_cpu(&self, session: Option<&Session>) {
-        let Some(session) = session.filter(|session| session.server().is_local()) else {
+    async fn note_cpu(&self, session: &Session) {
+        if !session.server().is_local() {
             return;
-        };
+        }
         if let Ok(identity) = backend::identity(session).await {
             let cpu = sampler::cpu_secs_of(&[identity.pid])
                 .first()

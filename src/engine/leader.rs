@@ -231,6 +231,18 @@ impl Leader {
             .and_then(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.to_owned()))))
     }
 
+    /// Has the server's WAL writer write out what was logged so far, in one go and in the
+    /// background. Left to itself it comes by every 200 ms: by then the buffers are full, and the
+    /// workers write them out page by page, each waiting for the other.
+    ///
+    /// Any asynchronous commit wakes it, also that of a transaction that has done nothing but take
+    /// an id; nobody sees that one, a logical subscriber included. Source: PostgreSQL manual,
+    /// "Asynchronous Commit" and "WAL Configuration".
+    pub async fn wake_wal_writer(&self) -> Result<()> {
+        let sql = "SELECT pg_catalog.pg_current_xact_id()";
+        self.control.execute(sql, "waking the WAL writer").await
+    }
+
     /// Cancels what a backend is doing.
     pub async fn cancel_backend(&self, pid: i32) -> Result<()> {
         let sql = format!("SELECT pg_catalog.pg_cancel_backend({pid})");

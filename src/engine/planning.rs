@@ -34,17 +34,17 @@ impl Attempt<'_> {
             (Some(destination), Some(leader)) => {
                 let session = &leader.decision;
                 let snapshot = source.snapshot.as_ref();
-                let matched = targets::match_targets(
+                let matching = targets::match_targets(
                     session,
                     snapshot,
                     &source.found,
                     self.pipeline(),
                     destination,
                     |found| self.upsert_key(&found.relation),
-                )
-                .await?;
+                );
+                let (matched, room) = tokio::try_join!(matching, targets::room(&leader.control))?;
                 let references = targets::references(session, &matched).await?;
-                (matched, references, Some(targets::room(session).await?))
+                (matched, references, Some(room))
             }
             _ => (targets::match_nowhere(&source.found)?, Vec::new(), None),
         };

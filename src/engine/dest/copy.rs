@@ -90,6 +90,10 @@ impl ChunkDestination for CopyDestination {
     fn session(&self) -> Option<&Session> {
         Some(&self.session)
     }
+
+    fn into_session(self: Box<Self>) -> Option<Session> {
+        Some(self.session)
+    }
 }
 
 fn not_open() -> Error {

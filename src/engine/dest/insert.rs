@@ -187,6 +187,10 @@ impl ChunkDestination for InsertDestination {
     fn session(&self) -> Option<&Session> {
         Some(&self.session)
     }
+
+    fn into_session(self: Box<Self>) -> Option<Session> {
+        Some(self.session)
+    }
 }
 
 /// An INSERT as far as its values.

@@ -34,4 +34,7 @@ pub trait ChunkDestination: Send {
 
     /// The connection behind it, where there is one.
     fn session(&self) -> Option<&Session>;
+
+    /// The same, when the work is over.
+    fn into_session(self: Box<Self>) -> Option<Session>;
 }

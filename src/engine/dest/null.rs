@@ -59,4 +59,8 @@ impl ChunkDestination for NullDestination {
     fn session(&self) -> Option<&Session> {
         None
     }
+
+    fn into_session(self: Box<Self>) -> Option<Session> {
+        None
+    }
 }

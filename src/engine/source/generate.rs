@@ -156,4 +156,8 @@ impl ChunkSource for GenerateSource {
     fn session(&self) -> Option<&Session> {
         None
     }
+
+    fn into_session(self: Box<Self>) -> Option<Session> {
+        None
+    }
 }

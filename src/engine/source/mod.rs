@@ -36,6 +36,9 @@ pub trait ChunkSource: Send {
 
     /// The connection behind it, where there is one.
     fn session(&self) -> Option<&Session>;
+
+    /// The same, when the work is over.
+    fn into_session(self: Box<Self>) -> Option<Session>;
 }
 
 /// What a read of a chunk led to.

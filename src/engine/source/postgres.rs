@@ -127,6 +127,10 @@ impl ChunkSource for PostgresSource {
     fn session(&self) -> Option<&Session> {
         Some(&self.session)
     }
+
+    fn into_session(self: Box<Self>) -> Option<Session> {
+        Some(self.session)
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A document while it is judged: what it says, and everything found wrong with it so far.
 //!
 //! The shape check leaves a value that always has the document's shape: what was wrong stands in it
-//! as a harmless placeholder, and its path is remembered as unsound. So the next step can judge all
-//! that is sound, and never complains about a placeholder: [`Checked::refuse`] drops what is said of
+//! as a harmless stand-in, and its path is remembered as unsound. So the next step can judge all
+//! that is sound, and never complains about a stand-in: [`Checked::refuse`] drops what is said of
 //! an unsound path.
 
 use std::collections::BTreeSet;
@@ -52,14 +52,14 @@ impl<'d> Checked<'d> {
         self.value = value;
     }
 
-    /// The document as this type, placeholders where it is wrong: for judging, not for use.
+    /// The document as this type, stand-ins where it is wrong: for judging, not for use.
     #[must_use]
     pub fn tentative<T: DeserializeOwned>(&self) -> Option<T> {
         serde_yaml::from_value(self.value.clone()).ok()
     }
 
     /// Adds a problem with the value at `path`; `message` says what is wrong and what is accepted.
-    /// Nothing is added if the shape check refused that value, for then only a placeholder was judged.
+    /// Nothing is added if the shape check refused that value, for then only a stand-in was judged.
     pub fn refuse(&mut self, path: &str, message: impl Into<String>) {
         self.refuse_unless(path, &[], message);
     }
@@ -131,7 +131,7 @@ impl<'d> Checked<'d> {
         });
     }
 
-    /// Remembers that the value at a whole path is a placeholder.
+    /// Remembers that the value at a whole path is a stand-in.
     pub(super) fn spoil(&mut self, path: &str) {
         self.unsound.insert(path.to_owned());
     }

@@ -157,7 +157,7 @@ impl Shape {
     }
 
     /// What stands for a value that is not there or not right.
-    pub(super) fn placeholder(&self) -> Value {
+    pub(super) fn stand_in(&self) -> Value {
         match self {
             Self::Text | Self::Secret | Self::Scalar | Self::Raw => Value::String(String::new()),
             Self::Bool => Value::Bool(false),
@@ -176,7 +176,7 @@ impl Shape {
                 }
                 Value::Mapping(map)
             }
-            Self::Pipeline(_) => pipeline_shape::shape().placeholder(),
+            Self::Pipeline(_) => pipeline_shape::shape().stand_in(),
         }
     }
 
@@ -208,7 +208,7 @@ pub(super) fn required_of(fields: &[Field]) -> Mapping {
     fields
         .iter()
         .filter(|field| field.required)
-        .map(|field| (field.key.into(), field.shape.placeholder()))
+        .map(|field| (field.key.into(), field.shape.stand_in()))
         .collect()
 }
 

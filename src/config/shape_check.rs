@@ -1,7 +1,7 @@
 //! A tree against its shape: every difference reported, and a value of that shape made of the rest.
 //!
 //! It must never stop at a difference, and never hand on a value of another shape: where the document
-//! is wrong a placeholder stands, and the report knows its path.
+//! is wrong a stand-in stands, and the report knows its path.
 
 use serde_yaml::{Mapping, Value};
 
@@ -11,7 +11,7 @@ use super::shape::{Field, Shape, keys, required_of, whole};
 use super::tree::{Content, Entry, Filled, Node, Plain, Scalar, join, resolve};
 
 /// Compares a value with its shape. Always returns a value of that shape; where the document is
-/// wrong, placeholders stand in it and `report` knows their paths.
+/// wrong, stand-ins stand in it and `report` knows their paths.
 pub(super) fn check(node: &Node, shape: &Shape, path: &str, report: &mut Checked<'_>) -> Value {
     match check_value(node, shape, path, report) {
         Ok(value) => value,
@@ -20,7 +20,7 @@ pub(super) fn check(node: &Node, shape: &Shape, path: &str, report: &mut Checked
                 report.report(node.place.clone(), path.to_owned(), message);
             }
             report.spoil(path);
-            shape.placeholder()
+            shape.stand_in()
         }
     }
 }
@@ -46,7 +46,7 @@ fn check_value(
         return Err(None);
     }
     if node.is_null() && shape.may_be_empty() {
-        return Ok(shape.placeholder());
+        return Ok(shape.stand_in());
     }
     match (&node.content, shape) {
         (Content::Scalar(scalar), _) => scalar_value(scalar, shape).map_err(Some),
@@ -99,7 +99,7 @@ fn check_map(entries: &[Entry], fields: &[Field], path: &str, report: &mut Check
             continue;
         }
         let key = join(path, field.key);
-        map.insert(field.key.into(), field.shape.placeholder());
+        map.insert(field.key.into(), field.shape.stand_in());
         // A misspelt key that was told is not missed as well.
         if report.is_sound(&key) {
             let message = format!("the key is missing; accepted: {}", field.shape.accepts());

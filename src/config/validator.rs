@@ -39,7 +39,7 @@ pub fn validate(pipeline: &Pipeline, origin: &str, connections: Connections) -> 
     report.verdict()
 }
 
-/// Judges a pipeline whose shape was checked; `report` knows what of it is only a placeholder.
+/// Judges a pipeline whose shape was checked; `report` knows what of it is only a stand-in.
 pub(super) fn judge(pipeline: &Pipeline, connections: Connections, report: &mut Checked<'_>) {
     if pipeline.version != VERSION {
         let shown = report.shown("version", &pipeline.version);

@@ -105,7 +105,12 @@ fn play(cells: &[Cell]) -> Outcomes {
         for _ in 0..LANES {
             scope.spawn(|| {
                 let mut theatre = Theatre::open();
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(cell) = cells.get(number) else { break };
+                    if number.is_multiple_of(50) {
+                        eprintln!("cell {number} of {}", cells.len());
+                    }
                     let outcome = theatre.play(*cell);
                     if let Err(why) = &outcome {
                         eprintln!("{cell}: {why}");

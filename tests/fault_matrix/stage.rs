@@ -18,6 +18,8 @@ use crate::support;
 
 /// How long a server may take to recover.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a session does that waits for its server to go down.
+const WITNESS: &str = "SELECT pg_sleep(600)";
 
 /// One side of a run: a server, and the relay before it.
 pub(crate) struct Side {
@@ -106,15 +108,27 @@ impl Side {
     }
 
     /// Kills one backend of rb-bench without a warning; the server takes all others with it and
-    /// recovers. A run that has no session left there loses nothing.
+    /// recovers. A run that has no session left there loses nothing. Returns when the server has
+    /// noticed: a witness's session has ended with the others.
     pub(crate) fn kill_backend(&self, database: &str) {
         let sql = format!(
             "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name LIKE 'rb-bench%' \
              ORDER BY application_name DESC LIMIT 1"
         );
-        if let Ok(pid) = support::sql(&self.url("postgres"), &sql).parse() {
+        let url = self.url("postgres");
+        let Ok(pid) = support::sql(&url, &sql).parse() else {
+            return;
+        };
+        thread::scope(|scope| {
+            let witness = scope.spawn(|| support::try_sql(&url, WITNESS));
+            let there = format!("SELECT 1 FROM pg_stat_activity WHERE query = '{WITNESS}'");
+            while support::sql(&url, &there).is_empty() {
+                thread::sleep(Duration::from_millis(2));
+            }
             kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it was there a moment ago");
-        }
+            let seen = witness.join().expect("it does not panic");
+            assert!(seen.is_err(), "the server did not notice");
+        });
     }
 
     /// Stops the server as a power cut would (immediate shutdown), and starts it again.

@@ -258,6 +258,18 @@ impl Apparatus {
     }
 }
 
+/// The error that an iteration ends a session with whose rows did not arrive as they left.
+pub(super) fn invalid(iteration: &str, verify: &VerifyRecord) -> Error {
+    Error::new(
+        Kind::Verification,
+        format!(
+            "{iteration}: rows did not arrive as they left: {}",
+            verify.differences.join("; ")
+        ),
+    )
+    .remedy("the iteration is INVALID; please report this with the artifact")
+}
+
 /// The checkpointer tells its counters a moment after a CHECKPOINT has returned; until then ours
 /// would be taken for one that disturbed the run.
 async fn wait_until_counted(session: &Session, before: Counters) {

@@ -32,4 +32,5 @@ pub mod summary;
 pub mod target;
 mod traces;
 pub mod trend;
+pub mod tune;
 pub mod verdict;

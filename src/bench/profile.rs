@@ -233,14 +233,27 @@ impl Profile {
 
     /// The pipeline of an arm, its settings in it; without connections unless it is the user's own.
     pub fn pipeline(&self, arm: Arm) -> Result<Pipeline> {
-        self.document
-            .with_overrides(self.overrides_of(arm))?
-            .pipeline(self.connections())
+        self.pipeline_with(self.overrides_of(arm))
     }
 
     /// The pipeline as it is written, without the settings of any arm.
     pub fn document(&self) -> Result<Pipeline> {
         self.document.pipeline(self.connections())
+    }
+
+    /// The profile as it is written, whatever its arms say.
+    #[must_use]
+    pub fn without_arms(mut self) -> Self {
+        self.before.clear();
+        self.after.clear();
+        self
+    }
+
+    /// The pipeline with further values; arms play no part.
+    pub fn pipeline_with(&self, overrides: &[Override]) -> Result<Pipeline> {
+        self.document
+            .with_overrides(overrides)?
+            .pipeline(self.connections())
     }
 
     /// The settings of an arm, as artifacts keep them.

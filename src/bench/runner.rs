@@ -17,7 +17,7 @@ use super::artifact::{
 };
 use super::dataset::Dataset;
 use super::host;
-use super::iteration::Done;
+use super::iteration::{Done, invalid};
 use super::order::Arm;
 use super::progress::{Progress, Upcoming};
 use super::rig::Rig;
@@ -26,7 +26,7 @@ use super::store::Output;
 use super::summary;
 use super::target::Leftovers;
 use crate::config::types::Pipeline;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// How a session ended.
 #[derive(Debug)]
@@ -146,24 +146,12 @@ impl Bench {
             output.save(&self.artifact)?;
             return Ok(());
         }
-        Err(Error::new(
-            Kind::Verification,
-            format!(
-                "iteration {}, {arm}: rows did not arrive as they left: {}",
-                self.artifact.iterations.len(),
-                verify.differences.join("; ")
-            ),
-        )
-        .remedy("the iteration is INVALID; please report this with the artifact"))
+        let number = self.artifact.iterations.len();
+        Err(invalid(&format!("iteration {number}, {arm}"), &verify))
     }
 
     fn finish(mut self, output: &Output, error: Option<Error>) -> Result<Outcome> {
-        let status = match error.as_ref().map(Error::kind) {
-            None => Status::Complete,
-            Some(Kind::Interrupted) => Status::Partial,
-            Some(Kind::Verification) => Status::Invalid,
-            Some(_) => Status::Failed,
-        };
+        let status = Status::of(error.as_ref());
         self.artifact.partial = status != Status::Complete;
         let text = error.as_ref().map(ToString::to_string);
         self.artifact.summary =
@@ -190,18 +178,6 @@ fn blank(
     warnings: Vec<String>,
 ) -> Result<Artifact> {
     let profile = &plan.profile;
-    let dataset = profile.dataset.as_ref().filter(|_| open.seeded.is_some());
-    let streams = open
-        .pipelines
-        .get(&Arm::After)
-        .map_or_else(Vec::new, |pipeline| {
-            pipeline
-                .source
-                .streams
-                .iter()
-                .map(|s| s.name.clone())
-                .collect()
-        });
     let settings = |arm| {
         let measured = plan.arms().contains(&arm);
         if measured {
@@ -210,36 +186,15 @@ fn blank(
             BTreeMap::new()
         }
     };
-    let mut artifact = Artifact {
+    Ok(Artifact {
         schema: SCHEMA.into(),
         id: plan.id.clone(),
-        created_at: created_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        created_at: stamp(created_at),
         label: plan.label.clone(),
         partial: true,
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            build: if cfg!(debug_assertions) {
-                "debug"
-            } else {
-                "release"
-            }
-            .into(),
-        },
-        invocation: Invocation {
-            args: plan.arguments.clone(),
-            ui: "headless".into(),
-            repeat: String::new(),
-        },
-        profile: ProfileRecord {
-            name: profile.name.clone(),
-            origin: profile.origin.name().to_owned(),
-            description: profile.description.clone(),
-            data_digest: open.seeded.as_ref().map(|s| s.digest.to_string()),
-            pipeline_digest: profile.pipeline_digest()?,
-            streams,
-            rows: dataset.map(Dataset::rows),
-        },
+        tool: tool(),
+        invocation: Invocation::headless(plan.arguments.clone(), plan.seed),
+        profile: profile_record(plan, open)?,
         host: host::describe(),
         postgres,
         protocol: Protocol {
@@ -261,9 +216,48 @@ fn blank(
         iterations: Vec::new(),
         summary: summary::of(&[], plan.threshold, Status::Partial, None),
         warnings,
-    };
-    artifact.invocation.repeat = artifact.repeating_command();
-    Ok(artifact)
+    })
+}
+
+/// This program, as artifacts describe it.
+pub(super) fn tool() -> Tool {
+    Tool {
+        name: env!("CARGO_PKG_NAME").into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        build: if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        }
+        .into(),
+    }
+}
+
+/// A moment, as artifacts write it.
+pub(super) fn stamp(moment: jiff::Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What is measured, as artifacts describe it.
+pub(super) fn profile_record(plan: &Plan, open: &Open) -> Result<ProfileRecord> {
+    let profile = &plan.profile;
+    let dataset = profile.dataset.as_ref().filter(|_| open.seeded.is_some());
+    let streams = open
+        .pipelines
+        .get(&Arm::After)
+        .map_or_else(Vec::new, |pipeline| {
+            let streams = pipeline.source.streams.iter();
+            streams.map(|s| s.name.clone()).collect()
+        });
+    Ok(ProfileRecord {
+        name: profile.name.clone(),
+        origin: profile.origin.name().to_owned(),
+        description: profile.description.clone(),
+        data_digest: open.seeded.as_ref().map(|s| s.digest.to_string()),
+        pipeline_digest: profile.pipeline_digest()?,
+        streams,
+        rows: dataset.map(Dataset::rows),
+    })
 }
 
 /// What is declared, not enforced: nothing is ever evicted.

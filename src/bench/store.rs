@@ -8,9 +8,11 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::artifact::{Artifact, SCHEMA};
+use super::tune::{self, artifact::TuneArtifact};
 use crate::error::{Error, Kind, Result};
 use crate::units::Bytes;
 
@@ -51,30 +53,58 @@ impl Output {
 
     /// The file of a session: `<utc>-<profile>-<short id>.json`.
     #[must_use]
-    pub fn file_of(&self, artifact: &Artifact) -> PathBuf {
-        self.directory.join(file_name(artifact))
+    pub fn file_of(&self, artifact: &impl Saved) -> PathBuf {
+        self.directory.join(artifact.file_name())
     }
 
     /// Writes the session's file, or replaces it whole.
-    pub fn save(&self, artifact: &Artifact) -> Result<PathBuf> {
+    pub fn save(&self, artifact: &impl Saved) -> Result<PathBuf> {
         let path = self.file_of(artifact);
         let mut text = serde_json::to_string_pretty(artifact)
             .map_err(|e| Error::internal(format!("serializing the artifact: {e}")))?;
         text.push('\n');
-        let temporary = self.directory.join(format!(
-            ".{}.{}.tmp",
-            file_name(artifact),
-            std::process::id()
-        ));
-        let written = write_synced(&temporary, text.as_bytes())
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| fs::File::open(&self.directory)?.sync_all());
-        if let Err(cause) = written {
-            // the rename may have happened; then there is nothing to remove
-            let _gone = fs::remove_file(&temporary);
-            return Err(Error::file("save the results to", &path, cause));
-        }
+        replace(&path, text.as_bytes())?;
         Ok(path)
+    }
+}
+
+/// Writes a file whole or not at all: beside it, synced, renamed over it. A link is followed; what may be
+/// done with the file stays as it was.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write_synced(&temporary, bytes)
+        .and_then(|()| match fs::metadata(path) {
+            Ok(there) => fs::set_permissions(&temporary, there.permissions()),
+            Err(_) => Ok(()),
+        })
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| fs::File::open(directory)?.sync_all());
+    written.map_err(|cause| {
+        // the rename may have happened; then there is nothing to remove
+        let _gone = fs::remove_file(&temporary);
+        Error::file("save", path, cause)
+    })
+}
+
+/// An artifact that is kept in a file of its own.
+pub trait Saved: Serialize {
+    /// The file's name.
+    fn file_name(&self) -> String;
+}
+
+impl Saved for Artifact {
+    fn file_name(&self) -> String {
+        file_name(&self.created_at, &self.profile.name, &self.id)
+    }
+}
+
+impl Saved for TuneArtifact {
+    fn file_name(&self) -> String {
+        let name = format!("{}-tune", self.profile.name);
+        file_name(&self.created_at, &name, &self.id)
     }
 }
 
@@ -105,17 +135,26 @@ struct Header {
 /// `Kind::Data` for what is no artifact or only a part of one; `Kind::Unsupported` for a file of
 /// [`LARGEST`] bytes or more, which is not read.
 pub fn load(path: &Path) -> Result<Artifact> {
+    load_as(path, SCHEMA)
+}
+
+/// Reads a saved tuning; errors as of [`load`].
+pub fn load_tuning(path: &Path) -> Result<TuneArtifact> {
+    load_as(path, tune::artifact::SCHEMA)
+}
+
+fn load_as<T: DeserializeOwned>(path: &Path, own: &str) -> Result<T> {
     let bytes = read(path)?;
     let schema = schema_of(&bytes, path)?;
-    if schema != SCHEMA {
+    if schema != own {
         let error = Error::new(
             Kind::Incompatible,
             format!(
-                "{} has the format `{schema}`; this version reads `{SCHEMA}`",
+                "{} has the format `{schema}`; this version reads `{own}`",
                 path.display()
             ),
         );
-        return Err(if is_newer(&schema) {
+        return Err(if is_newer(&schema, own) {
             error.remedy("read it with a newer rb-bench")
         } else {
             error
@@ -179,16 +218,41 @@ fn not_readable(error: &serde_json::Error, path: &Path) -> Error {
     Error::new(Kind::Data, message)
 }
 
-/// Whether a format is ours, of a later major version.
-fn is_newer(schema: &str) -> bool {
+/// Whether a format is our own, of a later major version.
+fn is_newer(schema: &str, own: &str) -> bool {
     let major = |name: &str| {
         let (kind, version) = name.rsplit_once(".v")?;
         Some((kind.to_owned(), version.parse::<u32>().ok()?))
     };
-    match (major(schema), major(SCHEMA)) {
+    match (major(schema), major(own)) {
         (Some((kind, theirs)), Some((own, ours))) => kind == own && theirs > ours,
         _ => false,
     }
+}
+
+/// The file of the newest tuning in a directory: names begin with the time.
+///
+/// # Errors
+/// `Kind::NotFound` where there is none.
+pub fn latest_tuning(directory: &Path) -> Result<PathBuf> {
+    let refused = |e| Error::file("read", directory, e);
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .map_err(refused)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect();
+    files.sort();
+    let newest = files
+        .into_iter()
+        .rev()
+        .find(|path| load_tuning(path).is_ok());
+    newest.ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            format!("no tuning is kept in {}", directory.display()),
+        )
+        .remedy("begin one with rb-bench tune, or name the file or --out DIR")
+    })
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -197,10 +261,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn file_name(artifact: &Artifact) -> String {
+fn file_name(created_at: &str, name: &str, id: &str) -> String {
     // 2026-11-23T20:27:31Z -> 20261123T202731Z
-    let stamp: String = artifact
-        .created_at
+    let stamp: String = created_at
         .split('.')
         .next()
         .unwrap_or_default()
@@ -208,9 +271,7 @@ fn file_name(artifact: &Artifact) -> String {
         .filter(char::is_ascii_alphanumeric)
         .collect();
     let stamp = stamp.trim_end_matches('Z');
-    let profile: String = artifact
-        .profile
-        .name
+    let name: String = name
         .chars()
         .map(|c| {
             if c.is_alphanumeric() || matches!(c, '-' | '_') {
@@ -221,7 +282,7 @@ fn file_name(artifact: &Artifact) -> String {
         })
         .take(60)
         .collect();
-    format!("{stamp}Z-{profile}-{}.json", artifact.id)
+    format!("{stamp}Z-{name}-{id}.json")
 }
 
 #[cfg(test)]

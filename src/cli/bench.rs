@@ -72,7 +72,7 @@ pub struct BenchArgs {
     pub cluster: ClusterOptions,
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse::<f64>() {
         Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
         _ => Err("not a percentage from 0 to 100".into()),

@@ -9,6 +9,7 @@ mod cluster;
 mod destination;
 mod run;
 mod saved;
+mod tune;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -20,6 +21,7 @@ pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
 pub use self::saved::{
     ExportArgs, HistoryAction, HistoryArgs, HistoryFilter, RepeatArgs, Schema, SchemaArgs,
 };
+pub use self::tune::TuneArgs;
 
 /// How output is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -79,6 +81,8 @@ pub enum Command {
     Marks(MarksArgs),
     /// Capture changes: make what a pipeline with sync_mode cdc needs, look at it, drop it
     Cdc(CdcArgs),
+    /// Find the parallelism for these databases, and what `auto` loses against it
+    Tune(TuneArgs),
     /// List the profiles that can be benchmarked; show, check and make one
     Profiles(ProfilesArgs),
     /// List saved sessions, their course, and where it changed

@@ -143,4 +143,6 @@ pub enum Schema {
     /// A benchmark's artifact, `rb-bench.run.v1`.
     #[default]
     Run,
+    /// A tuning's artifact, `rb-bench.tune.v1`.
+    Tune,
 }

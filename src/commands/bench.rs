@@ -12,7 +12,9 @@ use crate::bench::runner::{self, Outcome};
 use crate::bench::session::{Databases, Plan};
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
-use crate::cli::{Arms, BenchArgs, Format};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{self, Arms, BenchArgs, Format};
 use crate::cluster::ClusterOptions;
 use crate::config::mask_secrets;
 use crate::config::types::Secret;
@@ -24,7 +26,10 @@ use crate::report::{Paper, summary};
 pub(super) async fn run(args: BenchArgs) -> Result<u8> {
     let plan = plan(&args)?;
     let output = Output::at(&args.out)?;
-    let outcome = session(&plan, &output).await?;
+    let outcome = shown(async |progress, cancel, leftovers| {
+        runner::run(&plan, &output, &progress, &cancel, &leftovers).await
+    })
+    .await?;
     report(args.format, outcome)
 }
 
@@ -35,18 +40,8 @@ fn plan(args: &BenchArgs) -> Result<Plan> {
         Some(path) => Profile::of_pipeline(path)?,
         None => Profile::find(&args.profile)?,
     };
-    let databases = match (&args.source_url, &args.dest_url) {
-        (Some(source), Some(destination)) => Databases::Given {
-            source: Secret::new(source),
-            destination: Secret::new(destination),
-        },
-        _ if args.pipeline.is_some() => Databases::OfDocument,
-        _ => Databases::Managed(ClusterOptions {
-            pg_bin: args.cluster.pg_bin.clone(),
-            cluster_dir: args.cluster.cluster_dir.clone(),
-            ..ClusterOptions::default()
-        }),
-    };
+    let urls = (args.source_url.as_deref(), args.dest_url.as_deref());
+    let databases = databases(urls, args.pipeline.is_some(), &args.cluster);
     Ok(Plan {
         id: format!("{:08x}", rand::random::<u32>()),
         label: args.label.clone(),
@@ -67,22 +62,56 @@ fn plan(args: &BenchArgs) -> Result<Plan> {
     })
 }
 
+/// The databases of a session: those whose URLs were given, a document's own, or the managed ones.
+pub(super) fn databases(
+    urls: (Option<&str>, Option<&str>),
+    of_document: bool,
+    cluster: &cli::ClusterOptions,
+) -> Databases {
+    match urls {
+        (Some(source), Some(destination)) => Databases::Given {
+            source: Secret::new(source),
+            destination: Secret::new(destination),
+        },
+        _ if of_document => Databases::OfDocument,
+        _ => Databases::Managed(ClusterOptions {
+            pg_bin: cluster.pg_bin.clone(),
+            cluster_dir: cluster.cluster_dir.clone(),
+            ..ClusterOptions::default()
+        }),
+    }
+}
+
 /// A flag that would be ignored is wrong use: the user believes it did something.
 fn refuse_what_has_no_effect(args: &BenchArgs) -> Result<()> {
     let managed = args.source_url.is_none() && args.pipeline.is_none();
-    let wrong = if args.rows.is_some() && !managed {
+    require_effect(args.rows, args.in_place, managed)?;
+    if args.arms == Arms::One && !args.before.is_empty() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--before needs both arms: --arms one measures the after arm alone",
+        ));
+    }
+    Ok(())
+}
+
+/// The same, of flags that every session has.
+pub(super) fn require_effect(rows: Option<u64>, in_place: bool, managed: bool) -> Result<()> {
+    let wrong = if rows.is_some() && !managed {
         "--rows needs the managed server: rb-bench does not change how many rows a database of yours has"
-    } else if args.in_place && managed {
+    } else if in_place && managed {
         "--in-place needs --source-url and --dest-url, or --pipeline: on the managed server every table is rb-bench's own"
-    } else if args.arms == Arms::One && !args.before.is_empty() {
-        "--before needs both arms: --arms one measures the after arm alone"
     } else {
         return Ok(());
     };
     Err(Error::new(Kind::Usage, wrong))
 }
 
-async fn session(plan: &Plan, output: &Output) -> Result<Outcome> {
+/// Runs a session with its progress on stderr, ended in good order by a signal; says what it left
+/// behind.
+pub(super) async fn shown<T>(
+    session: impl AsyncFnOnce(Arc<dyn Progress>, CancellationToken, Leftovers) -> Result<T>,
+) -> Result<T> {
     let terminal = Arc::new(Terminal::stderr());
     let leftovers = Leftovers::default();
     let (teller, left) = (Arc::clone(&terminal), leftovers.clone());
@@ -90,8 +119,7 @@ async fn session(plan: &Plan, output: &Output) -> Result<Outcome> {
         move |line| teller.line(line),
         move || left_behind(&left, "was left behind; drop it"),
     )?;
-    let progress: Arc<dyn Progress> = Arc::clone(&terminal) as _;
-    let outcome = runner::run(plan, output, &progress, &cancel, &leftovers).await;
+    let outcome = session(Arc::clone(&terminal) as _, cancel, leftovers.clone()).await;
     terminal.clear();
     for line in left_behind(&leftovers, "could not be dropped; drop it") {
         terminal.line(&line);

@@ -17,6 +17,7 @@ mod run;
 mod runs;
 mod schema;
 mod supervise;
+mod tune;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Repeat(args)) => repeat::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Tune(args)) => in_runtime(tune::run(args)),
         None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
@@ -67,6 +69,7 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Runs(args)) => args.at.format,
         Some(Command::Marks(args)) => args.at.format,
         Some(Command::Profiles(args)) => args.format,
+        Some(Command::Tune(args)) => args.format,
         Some(Command::Cdc(args)) => match args.action {
             CdcAction::Setup { format, .. } | CdcAction::Status { format, .. } => format,
             CdcAction::Drop { .. } => Format::Text,

@@ -1,6 +1,6 @@
 //! `rb-bench schema`: the JSON Schema of what is saved.
 
-use crate::bench::artifact;
+use crate::bench::{artifact, tune};
 use crate::cli::{Schema, SchemaArgs};
 use crate::error::{Error, Result};
 
@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 pub(super) fn run(args: &SchemaArgs) -> Result<u8> {
     let schema = match args.document {
         Schema::Run => artifact::schema(),
+        Schema::Tune => tune::artifact::schema(),
     };
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|e| Error::internal(format!("serializing a schema: {e}")))?;

@@ -14,5 +14,6 @@ pub mod progress_run;
 pub mod run;
 pub mod runs;
 pub mod summary;
+pub mod tune;
 
 pub use paper::Paper;

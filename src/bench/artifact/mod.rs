@@ -62,18 +62,42 @@ impl Artifact {
     /// it was not typed. Secrets are masked in them.
     #[must_use]
     pub fn repeating_arguments(&self) -> Vec<String> {
-        let mut arguments = self.invocation.args.clone();
-        let seeded = |arg: &String| arg == "--seed" || arg.starts_with("--seed=");
-        if !arguments.iter().any(seeded) {
-            arguments.extend(["--seed".to_owned(), self.protocol.seed.to_string()]);
-        }
-        arguments
+        self.invocation.repeating_arguments(self.protocol.seed)
     }
 
     /// The command that measures the same again, as a shell reads it.
     #[must_use]
     pub fn repeating_command(&self) -> String {
-        let arguments = self.repeating_arguments();
+        self.invocation.repeating_command(self.protocol.seed)
+    }
+}
+
+impl Invocation {
+    /// A call without a screen of its own.
+    #[must_use]
+    pub fn headless(args: Vec<String>, seed: u64) -> Self {
+        let invocation = Self {
+            args,
+            ui: "headless".into(),
+            repeat: String::new(),
+        };
+        Self {
+            repeat: invocation.repeating_command(seed),
+            ..invocation
+        }
+    }
+
+    fn repeating_arguments(&self, seed: u64) -> Vec<String> {
+        let mut arguments = self.args.clone();
+        let seeded = |arg: &String| arg == "--seed" || arg.starts_with("--seed=");
+        if !arguments.iter().any(seeded) {
+            arguments.extend(["--seed".to_owned(), seed.to_string()]);
+        }
+        arguments
+    }
+
+    fn repeating_command(&self, seed: u64) -> String {
+        let arguments = self.repeating_arguments(seed);
         let words = std::iter::once("rb-bench").chain(arguments.iter().map(String::as_str));
         // an argument that came from a command line holds no NUL, which alone cannot be quoted
         shlex::try_join(words.clone()).unwrap_or_else(|_| words.collect::<Vec<_>>().join(" "))
@@ -84,10 +108,15 @@ impl Artifact {
 /// required. Who reads should pass over fields it does not know: a minor version may add some.
 #[must_use]
 pub fn schema() -> schemars::Schema {
+    schema_of::<Artifact>()
+}
+
+/// The same of another kind of artifact.
+pub(super) fn schema_of<T: JsonSchema>() -> schemars::Schema {
     schemars::generate::SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()
-        .into_root_schema_for::<Artifact>()
+        .into_root_schema_for::<T>()
 }
 
 /// The program that measured.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::order::Arm;
 use crate::bench::stats::Spread;
+use crate::error::{Error, Kind};
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,19 @@ pub enum Status {
     Invalid,
     /// The engine failed.
     Failed,
+}
+
+impl Status {
+    /// How a session ended that this error ended.
+    #[must_use]
+    pub fn of(error: Option<&Error>) -> Self {
+        match error.map(Error::kind) {
+            None => Self::Complete,
+            Some(Kind::Interrupted) => Self::Partial,
+            Some(Kind::Verification) => Self::Invalid,
+            Some(_) => Self::Failed,
+        }
+    }
 }
 
 /// What the measured iterations say together.

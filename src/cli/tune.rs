@@ -1,0 +1,85 @@
+//! A tuning as it was typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::bench::percent;
+use super::{ClusterOptions, Format};
+
+/// `rb-bench tune`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench tune                                    which parallelism for the medium profile, here
+  rb-bench tune --pipeline orders.yaml --write orders.yaml
+                                                   for your own databases, and put it into the document
+  rb-bench tune --sweep 1,2,4 --rounds 5           other values, more rounds
+  rb-bench tune --fail-on-regret 5%                fails where auto is shown to lose more than 5 %
+  rb-bench tune --knob chunk_bytes=1048576,8388608,33554432
+  rb-bench tune --resume latest                    go on with the one that was interrupted
+
+Every value runs once in each round, in shuffled order; the choice is the smallest one that is not worse than the
+best by more than the threshold, and fresh pairs then say what `auto` loses against it. Values that resolve to the
+same number of workers are measured once. Arms of a profile play no part: its pipeline is tuned as it is written.")]
+pub struct TuneArgs {
+    /// Profile to tune: a shipped one (`rb-bench profiles`) or a YAML file
+    #[arg(long, short, default_value = "medium", value_name = "PROFILE")]
+    pub profile: String,
+    /// Tune this pipeline document on its own databases
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source_url", "profile", "rows"])]
+    pub pipeline: Option<PathBuf>,
+    /// Read from this database instead of the managed one
+    #[arg(long, value_name = "URL", requires = "dest_url")]
+    pub source_url: Option<String>,
+    /// Write to this database instead of the managed one
+    #[arg(long, value_name = "URL", requires = "source_url")]
+    pub dest_url: Option<String>,
+    /// Write into the named tables, which must be empty, instead of copies beside them
+    #[arg(long)]
+    pub in_place: bool,
+    /// Rows of the dataset; the profile's when omitted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rows: Option<u64>,
+    /// Values of parallelism to try
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_values = ["1", "2", "3", "4", "6", "8", "12", "16"])]
+    pub sweep: Vec<String>,
+    /// Tune another key: parallelism, chunk_bytes, buffer_bytes or load_method, with the values to try
+    #[arg(long, value_name = "NAME=A,B,...", conflicts_with = "sweep")]
+    pub knob: Option<String>,
+    /// Iterations of each value
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=1_000))]
+    pub rounds: u32,
+    /// Pairs that confirm the choice; six are the least that can carry a verdict
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub pairs: u32,
+    /// Warm-up iterations before the first round, never counted; the profile's when omitted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub warmup: Option<u32>,
+    /// Smallest difference that counts, percent of wall time
+    #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = percent)]
+    pub noise_threshold: f64,
+    /// Exit with 3 where auto is shown to lose more than this against the choice
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub fail_on_regret: Option<f64>,
+    /// Put the choice into this pipeline document or profile; comments and layout stay
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Go on with an interrupted tuning: its file, or `latest` in --out
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "pipeline", "rows", "sweep", "knob", "rounds", "pairs", "warmup", "noise_threshold", "seed", "label", "in_place"])]
+    pub resume: Option<String>,
+    /// Directory for the artifact
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub out: PathBuf,
+    /// A name for this tuning, kept in the artifact
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Seed of the orders and of the resampling; random when omitted
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Text for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The managed server.
+    #[command(flatten)]
+    pub cluster: ClusterOptions,
+}

@@ -17,6 +17,8 @@ pub(crate) struct Mode {
     new_target: bool,
     /// Rows that are in the target before the run.
     target_has: &'static str,
+    /// There is a second stream, `u`, so that a run of streams with one worker each has two.
+    two_streams: bool,
     /// The run carries an id, by which the same command again knows it is done.
     pub(crate) run_id: bool,
 }
@@ -28,6 +30,7 @@ const PLAIN: Mode = Mode {
     commit: "auto",
     new_target: false,
     target_has: "",
+    two_streams: false,
     run_id: false,
 };
 
@@ -84,6 +87,20 @@ pub(crate) const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode {
+        name: "incremental append, two_phase",
+        sync: "incremental",
+        commit: "two_phase",
+        two_streams: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "incremental append, ledger",
+        sync: "incremental",
+        commit: "ledger",
+        two_streams: true,
+        ..PLAIN
+    },
+    Mode {
         name: "incremental upsert",
         sync: "incremental",
         write: "upsert",
@@ -125,7 +142,18 @@ impl Mode {
         if self.is_log() {
             return TABLE.to_owned();
         }
-        format!("{TABLE}; INSERT INTO t SELECT {ROW} FROM generate_series(1, {ROWS}) i")
+        self.in_each(format!(
+            "{TABLE}; INSERT INTO t SELECT {ROW} FROM generate_series(1, {ROWS}) i"
+        ))
+    }
+
+    /// The same statements for the second stream's table as well.
+    fn in_each(&self, statements: String) -> String {
+        if self.two_streams {
+            format!("{statements}; {}", statements.replace(" t ", " u "))
+        } else {
+            statements
+        }
     }
 
     /// SQL for the destination before anything runs.
@@ -133,7 +161,7 @@ impl Mode {
         if self.new_target {
             String::new()
         } else {
-            format!("{TABLE}; {}", self.target_has)
+            self.in_each(format!("{TABLE}; {}", self.target_has))
         }
     }
 
@@ -168,12 +196,12 @@ impl Mode {
                 let new = format!(
                     "INSERT INTO t SELECT {ROW} FROM generate_series({ROWS} + 1, {ROWS} + 500) i"
                 );
-                match self.write {
+                self.in_each(match self.write {
                     "upsert" => format!(
                         "{new}; UPDATE t SET note = 'changed', changed = changed + 10000 WHERE id % 5 = 0"
                     ),
                     _ => new,
-                }
+                })
             }
             _ => String::new(),
         }
@@ -186,17 +214,22 @@ impl Mode {
         } else {
             json!([])
         };
-        let mut stream = json!({ "name": "t", "sync_mode": self.sync });
-        if self.sync == "incremental" {
-            stream["cursor_field"] = json!("changed");
-        }
+        let stream = |name: &str| {
+            let mut stream = json!({ "name": name, "sync_mode": self.sync });
+            if self.sync == "incremental" {
+                stream["cursor_field"] = json!("changed");
+            }
+            stream
+        };
+        let mut streams = vec![stream("t")];
+        streams.extend(self.two_streams.then(|| stream("u")));
         json!({
             "version": "1.0",
             "pipeline": "matrix",
             "source": {
                 "use": "source-postgres",
                 "config": { "url": source },
-                "streams": [stream],
+                "streams": streams,
             },
             "destination": {
                 "use": "dest-postgres",
@@ -226,7 +259,13 @@ impl Mode {
             let changes = ROWS + ROWS / 5 + ROWS / 11;
             return format!("SELECT {changes}, count(*), sum(hashtextextended(t::text, 0)) FROM t");
         }
-        "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0), coalesce(sum(hashtextextended(t::text, 1)), 0) FROM t"
-            .to_owned()
+        let rows = if self.two_streams {
+            "(SELECT 't', * FROM t UNION ALL SELECT 'u', * FROM u)"
+        } else {
+            "t"
+        };
+        format!(
+            "SELECT count(*), coalesce(sum(hashtextextended(x::text, 0)), 0), coalesce(sum(hashtextextended(x::text, 1)), 0) FROM {rows} x"
+        )
     }
 }

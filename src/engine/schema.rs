@@ -16,8 +16,8 @@ const MAKE: [&str; 2] = [
     "COMMENT ON SCHEMA rb_bench IS 'state of rb-bench: run ledger and cursors'",
 ];
 
-/// What each version adds, the first from an empty schema. A released version never changes: what is new
-/// makes another.
+/// What each version adds, the first from an empty schema. A released version never changes: what
+/// is new makes another.
 const VERSIONS: [&[&str]; 2] = [
     &[
         "CREATE TABLE IF NOT EXISTS rb_bench.version (version integer NOT NULL)",
@@ -49,7 +49,7 @@ const VERSION: usize = VERSIONS.len();
 enum Standing {
     /// There is none.
     Missing,
-    /// It is there, and nothing in it.
+    /// It is there, and nothing of ours is in it yet.
     Empty,
     /// It is there, and this role may not look into it.
     Closed,

@@ -22,12 +22,12 @@ impl Case {
             // changes find their rows by the replica identity
             document["destination"]["primary_key"] = json!([]);
         }
-        self.fill_target(&document);
         self.setup(&document);
         if rng.random_bool(0.5) {
             // kept by the slot, and seen by the copy as well
             self.change(table, rng);
         }
+        self.fill_target(&document);
         self.run(&document);
         self.assert_equal("t", "t", &document);
         for _ in 0..ROUNDS {

@@ -206,6 +206,60 @@ fn a_regret_beyond_the_limit_fails() {
 }
 
 #[test]
+fn each_side_is_measured_alone_beside_the_whole() {
+    let place = tempfile::tempdir().unwrap();
+    // a destination that inserts rows one statement after another is the slower side
+    let (file, destination) = document(place.path(), "sides", 40_000, ", load_method: insert");
+    let (results, shared) = (place.path().join("results"), own_directory());
+    let own = ["--pipeline".to_owned(), file.display().to_string()];
+    let managed = ["--profile", "many", "--rows", "2000"].map(str::to_owned);
+    for (what, first) in [(&own[..], true), (&managed[..], false)] {
+        let output = rb_bench()
+            .args(["tune", "--isolate", "--warmup", "0", "--format", "json"])
+            .args(what)
+            .arg("--cluster-dir")
+            .arg(&shared)
+            .arg("--out")
+            .arg(&results)
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        let artifact: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(artifact["partial"], false);
+        let settings = artifact["summary"]["settings"].as_array().unwrap();
+        let names: Vec<&str> = settings
+            .iter()
+            .map(|s| s["setting"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["whole", "source alone", "destination alone"]);
+        assert!(settings.iter().all(|s| s["rounds"] == 6), "{settings:?}");
+        let workers: BTreeSet<u64> = settings
+            .iter()
+            .map(|s| s["workers"].as_u64().unwrap())
+            .collect();
+        assert_eq!(workers.len(), 1, "each side has the workers of the whole");
+        for iteration in artifact["iterations"].as_array().unwrap() {
+            let (counted, summed) = match iteration["setting"].as_str().unwrap() {
+                "whole" => (Value::Bool(true), Value::Bool(true)),
+                "source alone" => (Value::Null, Value::Null),
+                _ => (Value::Bool(true), Value::Null),
+            };
+            assert_eq!(iteration["verify"]["row_count_ok"], counted);
+            assert_eq!(iteration["verify"]["checksum_ok"], summed);
+        }
+        let limit = &artifact["summary"]["limit"];
+        assert_eq!(limit["rounds"], 6);
+        if first {
+            assert_eq!(limit["verdict"], "REGRESSED", "{limit}");
+            assert_ne!(limit["side"], "source", "{limit}");
+        }
+    }
+    let ours = "SELECT count(*) FROM pg_class WHERE relname LIKE 'rb\\_bench%'";
+    assert_eq!(sql(&destination, ours), "0");
+}
+
+#[test]
 fn a_tuning_that_was_killed_goes_on_where_it_was() {
     let (cluster, place) = (own_directory(), tempfile::tempdir().unwrap());
     let results = place.path().join("results");

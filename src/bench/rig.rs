@@ -10,12 +10,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{PostgresRecord, ServerRecord};
+use super::dataset::Dataset;
 use super::iteration::{Apparatus, Done};
 use super::order::Arm;
+use super::profile::TargetState;
 use super::progress::{Progress, Upcoming};
 use super::seed;
 use super::server::{self, APPLICATION};
-use super::session::{Open, Plan, Planned, query_digest};
+use super::session::{Open, Planned, query_digest};
 use super::target::{Leftovers, Targets, Wanted, WritesTo};
 use super::traces::Traces;
 use crate::config::types::Pipeline;
@@ -40,8 +42,8 @@ pub(super) struct Rig {
 impl Rig {
     /// Connects; nothing is made yet.
     pub(super) async fn set_up(
-        plan: &Plan,
         open: Open,
+        writes_to: WritesTo,
         progress: &Arc<dyn Progress>,
         cancel: &CancellationToken,
         leftovers: &Leftovers,
@@ -53,7 +55,6 @@ impl Rig {
         } else {
             source.iter().chain(&destination).cloned().collect()
         };
-        let writes_to = plan.writes_to()?;
         Ok(Self {
             apparatus: Apparatus {
                 source,
@@ -87,7 +88,12 @@ impl Rig {
     }
 
     /// Makes the targets ready for the first iteration.
-    pub(super) async fn make_ready(&mut self, plan: &Plan) -> Result<()> {
+    pub(super) async fn make_ready(
+        &mut self,
+        id: &str,
+        dataset: Option<&Dataset>,
+        state: TargetState,
+    ) -> Result<()> {
         let (Some(session), Some(pipeline)) = (
             &self.apparatus.destination,
             self.open.pipelines.get(&Arm::After),
@@ -95,14 +101,14 @@ impl Rig {
             return Ok(());
         };
         if self.open.cluster.is_none() {
-            let traces = Traces::before(session, &plan.id, &pipeline.pipeline).await?;
+            let traces = Traces::before(session, id, &pipeline.pipeline).await?;
             self.traces = Some(traces);
         }
         let wanted = Wanted {
-            id: &plan.id,
+            id,
             pipeline,
-            dataset: plan.profile.dataset.as_ref(),
-            state: plan.profile.target,
+            dataset,
+            state,
         };
         self.targets.prepare(session, &wanted).await
     }

@@ -84,7 +84,7 @@ impl Bench {
         leftovers: &Leftovers,
     ) -> Result<Self> {
         let warnings = std::mem::take(&mut open.warnings);
-        let rig = Rig::set_up(plan, open, progress, cancel, leftovers).await?;
+        let rig = Rig::set_up(open, plan.writes_to()?, progress, cancel, leftovers).await?;
         let servers = rig.servers().await?;
         Ok(Self {
             artifact: blank(plan, &rig.open, servers, created_at, warnings)?,
@@ -95,7 +95,8 @@ impl Bench {
 
     /// Runs every planned iteration, saving after each.
     async fn measure(&mut self, plan: &Plan, output: &Output) -> Result<()> {
-        self.rig.make_ready(plan).await?;
+        let (dataset, state) = (plan.profile.dataset.as_ref(), plan.profile.target);
+        self.rig.make_ready(&plan.id, dataset, state).await?;
         let mut pipelines: BTreeMap<Arm, Arc<Pipeline>> = BTreeMap::new();
         for arm in plan.arms() {
             pipelines.insert(*arm, Arc::new(self.rig.pipeline(*arm)?));

@@ -216,6 +216,17 @@ impl Targets {
         Ok(())
     }
 
+    /// Rows in all targets, by the server's own count.
+    pub async fn rows(&self, session: &Session) -> Result<u64> {
+        let mut rows = 0;
+        for target in &self.tables {
+            let count = format!("SELECT count(*) FROM {}", target.sql());
+            let counted = session.value(&count, "counting what arrived").await?;
+            rows += counted.and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(rows)
+    }
+
     /// Leaves the databases as they were found: copies and managed tables dropped, tables that were
     /// used in place empty again. What could not be done is in the answer.
     pub async fn clean_up(&mut self, session: &Session) -> Vec<String> {

@@ -16,6 +16,7 @@ use super::{ClusterOptions, Format};
   rb-bench tune --sweep 1,2,4 --rounds 5           other values, more rounds
   rb-bench tune --fail-on-regret 5%                fails where auto is shown to lose more than 5 %
   rb-bench tune --knob chunk_bytes=1048576,8388608,33554432
+  rb-bench tune --isolate                          which side limits: source or destination
   rb-bench tune --resume latest                    go on with the one that was interrupted
 
 Every value runs once in each round, in shuffled order; the choice is the smallest one that is not worse than the
@@ -46,9 +47,12 @@ pub struct TuneArgs {
     /// Tune another key: parallelism, chunk_bytes, buffer_bytes or load_method, with the values to try
     #[arg(long, value_name = "NAME=A,B,...", conflicts_with = "sweep")]
     pub knob: Option<String>,
-    /// Iterations of each value
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=1_000))]
-    pub rounds: u32,
+    /// Set the source alone and the destination alone beside the whole, and say which limits
+    #[arg(long, conflicts_with_all = ["sweep", "knob", "pairs", "fail_on_regret", "write", "resume"])]
+    pub isolate: bool,
+    /// Iterations of each value, at least 3: 3 when omitted, 6 with --isolate
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=1_000))]
+    pub rounds: Option<u32>,
     /// Pairs that confirm the choice; six are the least that can carry a verdict
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub pairs: u32,

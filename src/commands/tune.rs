@@ -8,8 +8,10 @@ use crate::bench::profile::Profile;
 use crate::bench::session::{Databases, Plan};
 use crate::bench::store::{self, Output};
 use crate::bench::tune::artifact::TuneArtifact;
+use crate::bench::tune::isolate::{self, IsolatePlan};
 use crate::bench::tune::knob::Knob;
-use crate::bench::tune::tuning::{self, Outcome, TunePlan};
+use crate::bench::tune::recorder::Outcome;
+use crate::bench::tune::tuning::{self, TunePlan};
 use crate::cli::{Format, TuneArgs};
 use crate::config::{Document, mask_secrets, process_environment, with_value_at};
 use crate::error::{Error, Kind, Result};
@@ -27,6 +29,9 @@ pub(super) async fn run(args: TuneArgs) -> Result<u8> {
         .as_deref()
         .map(|name| interrupted(name, &args.out))
         .transpose()?;
+    if args.isolate {
+        return sides(&args).await;
+    }
     let plan = match &resumed {
         None => plan(&args)?,
         Some(artifact) => plan_again(&args, artifact)?,
@@ -46,17 +51,11 @@ pub(super) async fn run(args: TuneArgs) -> Result<u8> {
         tuning::run(&plan, resumed, &output, &progress, &cancel, &leftovers).await
     })
     .await?;
-    report(&args, &plan, outcome)
+    report(&args, Some(plan.knob), outcome)
 }
 
 /// What was typed, understood; nothing is started.
 fn plan(args: &TuneArgs) -> Result<TunePlan> {
-    let managed = args.source_url.is_none() && args.pipeline.is_none();
-    bench::require_effect(args.rows, args.in_place, managed)?;
-    let profile = match &args.pipeline {
-        Some(path) => Profile::of_pipeline(path)?,
-        None => Profile::find(&args.profile)?,
-    };
     let (knob, values) = match &args.knob {
         None => (Knob::Parallelism, args.sweep.clone()),
         Some(text) => {
@@ -70,7 +69,23 @@ fn plan(args: &TuneArgs) -> Result<TunePlan> {
             (Knob::find(name)?, values)
         }
     };
-    let session = Plan {
+    checked(TunePlan {
+        values: knob.ordered(&values)?,
+        session: typed(args)?,
+        knob,
+        rounds: args.rounds.unwrap_or(3),
+    })
+}
+
+/// What was typed of what and where.
+fn typed(args: &TuneArgs) -> Result<Plan> {
+    let managed = args.source_url.is_none() && args.pipeline.is_none();
+    bench::require_effect(args.rows, args.in_place, managed)?;
+    let profile = match &args.pipeline {
+        Some(path) => Profile::of_pipeline(path)?,
+        None => Profile::find(&args.profile)?,
+    };
+    Ok(Plan {
         label: args.label.clone(),
         warmup: args.warmup.unwrap_or(profile.warmup),
         pairs: args.pairs,
@@ -83,13 +98,24 @@ fn plan(args: &TuneArgs) -> Result<TunePlan> {
             profile.with_rows(args.rows),
             databases(urls(args), args.pipeline.is_some(), &args.cluster),
         )
-    };
-    checked(TunePlan {
-        values: knob.ordered(&values)?,
-        session,
-        knob,
-        rounds: args.rounds,
     })
+}
+
+/// The whole and each side alone.
+async fn sides(args: &TuneArgs) -> Result<u8> {
+    let plan = IsolatePlan {
+        session: Plan {
+            pairs: 0,
+            ..typed(args)?
+        },
+        rounds: args.rounds.unwrap_or(LEAST_PAIRS),
+    };
+    let output = Output::at(&args.out)?;
+    let outcome = bench::shown(async |progress, cancel, leftovers| {
+        isolate::run(&plan, &output, &progress, &cancel, &leftovers).await
+    })
+    .await?;
+    report(args, None, outcome)
 }
 
 /// The plan of a tuning that was interrupted, from its file; passwords are not in there.
@@ -167,6 +193,13 @@ fn interrupted(name: &str, directory: &Path) -> Result<TuneArtifact> {
         PathBuf::from(name)
     };
     let artifact = store::load_tuning(&path)?;
+    if artifact.protocol.knob.is_none() {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("{} holds sides, which are not resumed", path.display()),
+        )
+        .remedy("measure them again: rb-bench tune --isolate"));
+    }
     if !artifact.partial {
         return Err(Error::new(
             Kind::Incompatible,
@@ -193,7 +226,7 @@ fn changed(file: &Path, knob: Knob, value: &str) -> Result<String> {
     with_value_at(&text, &name, &format!("{inside}{}", knob.key()), value)
 }
 
-fn report(args: &TuneArgs, plan: &TunePlan, outcome: Outcome) -> Result<u8> {
+fn report(args: &TuneArgs, knob: Option<Knob>, outcome: Outcome) -> Result<u8> {
     let Outcome {
         artifact,
         path,
@@ -219,8 +252,8 @@ fn report(args: &TuneArgs, plan: &TunePlan, outcome: Outcome) -> Result<u8> {
         }
         return Err(error);
     }
-    if let Some(file) = &args.write {
-        write(file, plan.knob, &artifact)?;
+    if let (Some(file), Some(knob)) = (&args.write, knob) {
+        write(file, knob, &artifact)?;
     }
     let regret = artifact
         .summary

@@ -182,10 +182,12 @@ fn live(upcoming: &Upcoming, sample: &Sample) -> String {
 }
 
 fn result(upcoming: &Upcoming, iteration: &Iteration) -> String {
-    let verified = match (iteration.verify.is_ok(), iteration.verify.checksum_ok) {
-        (false, _) => "INVALID",
-        (true, Some(_)) => "verified",
-        (true, None) => "nothing to verify",
+    let verify = &iteration.verify;
+    let verified = match (verify.is_ok(), verify.row_count_ok, verify.checksum_ok) {
+        (false, _, _) => "INVALID",
+        (true, _, Some(_)) => "verified",
+        (true, Some(_), None) => "counted",
+        (true, None, None) => "nothing to verify",
     };
     let flags: Vec<&str> = iteration
         .flags

@@ -18,13 +18,13 @@ use crate::units::{ByteRate, Seconds};
 #[must_use]
 pub fn text(artifact: &TuneArtifact, path: Option<&Path>, paper: Paper) -> String {
     let (protocol, summary) = (&artifact.protocol, &artifact.summary);
-    let name = protocol.knob.as_deref().unwrap_or_default();
+    let name = protocol.knob.as_deref().unwrap_or("sides");
     let name = name.rsplit('.').next().unwrap_or(name);
     let mut text = format!(
-        "{}: {name}, {} of {} values, seed {}\n\n",
+        "{}: {name}, {} of {}, seed {}\n\n",
         artifact.profile.name,
         counted(protocol.rounds, "round"),
-        protocol.values.len(),
+        counted(protocol.values.len() as u32, "value"),
         protocol.seed
     );
     if summary.settings.is_empty() {
@@ -59,6 +59,9 @@ pub fn text(artifact: &TuneArtifact, path: Option<&Path>, paper: Paper) -> Strin
             .replace(verdict, &paper.paint(ink, verdict));
         let _ = writeln!(text, "confirm  {told}");
     }
+    if let Some(limit) = &summary.limit {
+        let _ = writeln!(text, "\nlimit    {}", limit.text);
+    }
     if let Some(choice) = &summary.choice {
         let _ = writeln!(text, "\n{}", choice.yaml);
     }
@@ -77,7 +80,7 @@ pub fn text(artifact: &TuneArtifact, path: Option<&Path>, paper: Paper) -> Strin
     }
     if let Some(path) = path {
         let partial = if artifact.partial {
-            " (partial: go on with rb-bench tune --resume latest)"
+            resumable(artifact)
         } else {
             ""
         };
@@ -87,14 +90,22 @@ pub fn text(artifact: &TuneArtifact, path: Option<&Path>, paper: Paper) -> Strin
     text
 }
 
+fn resumable(artifact: &TuneArtifact) -> &'static str {
+    if artifact.protocol.knob.is_some() {
+        " (partial: go on with rb-bench tune --resume latest)"
+    } else {
+        " (partial)"
+    }
+}
+
 /// One line a value; throughput as a share of the best.
 fn table(artifact: &TuneArtifact, name: &str, paper: Paper) -> String {
     let summary = &artifact.summary;
     let fastest = summary
         .settings
         .iter()
-        .map(|s| s.duration_s.median)
-        .fold(f64::INFINITY, f64::min);
+        .map(|s| s.mb_per_s.median)
+        .fold(f64::MIN_POSITIVE, f64::max);
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -120,7 +131,7 @@ fn table(artifact: &TuneArtifact, name: &str, paper: Paper) -> String {
             setting.rounds.to_string(),
             spread(setting.duration_s, |s| Seconds(s).to_string()),
             spread(setting.mb_per_s, |v| ByteRate(v * 1e6).to_string()),
-            format!("{:.1} %", 100.0 * fastest / setting.duration_s.median),
+            format!("{:.1} %", 100.0 * setting.mb_per_s.median / fastest),
             if chosen { "<- the choice" } else { "" }.to_owned(),
         ]);
     }

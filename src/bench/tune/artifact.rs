@@ -68,8 +68,8 @@ pub struct TuneProtocol {
     pub values: Vec<String>,
     /// Values that resolve to what another does, by that other: they are not measured again.
     pub same: BTreeMap<String, Vec<String>>,
-    /// What the choice is confirmed against: `auto`, or `as written`.
-    pub reference: String,
+    /// What the choice is confirmed against: `auto`, or `as written`; null where there is no choice.
+    pub reference: Option<String>,
     /// Workers it resolved to; null before it was asked.
     pub reference_workers: Option<u32>,
     /// The value it resolves to what it does, where it is one of those that were measured.
@@ -140,6 +140,27 @@ pub struct TuneSummary {
     pub choice: Option<ChoiceRecord>,
     /// The reference against the choice; null before it was measured.
     pub confirmation: Option<ConfirmationRecord>,
+    /// Which side limits; null where the sides were not measured alone.
+    pub limit: Option<LimitRecord>,
+}
+
+/// Which side limits the whole: the destination alone against the source alone, by rounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitRecord {
+    /// `source` or `destination`; null where neither is shown to.
+    pub side: Option<String>,
+    /// Rounds compared.
+    pub rounds: u32,
+    /// Throughput of the destination alone over that of the source alone; null with too few rounds.
+    pub ratio: Option<f64>,
+    /// Lower end of its interval.
+    pub ci_low: Option<f64>,
+    /// Upper end of its interval.
+    pub ci_high: Option<f64>,
+    /// The destination's verdict against the source: `IMPROVED` means that it is faster.
+    pub verdict: String,
+    /// All of it in words.
+    pub text: String,
 }
 
 impl TuneSummary {
@@ -154,6 +175,7 @@ impl TuneSummary {
             fit_text: None,
             choice: None,
             confirmation: None,
+            limit: None,
         }
     }
 }
@@ -210,4 +232,18 @@ pub struct ConfirmationRecord {
     pub verdict: String,
     /// All of it in words.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_published_schema_is_that_of_what_is_written() {
+        let published = include_str!("../../../docs/schema/rb-bench.tune.v1.json");
+        let written = serde_json::to_string_pretty(&super::schema()).unwrap();
+        assert_eq!(
+            published.trim_end(),
+            written,
+            "the artifact has changed: rb-bench schema tune > docs/schema/rb-bench.tune.v1.json"
+        );
+    }
 }

@@ -1,12 +1,14 @@
 //! Tuning: which value of a knob to use for these databases, and what `auto` loses against it.
 //!
 //! [`tuning`] sweeps the values of a [`knob`] in randomized blocks, takes the [`choice`], and confirms it
-//! with fresh pairs; [`usl`] explains the sweep, [`artifact`] is its saved form and [`summary`] what that
-//! says. Every iteration is run and verified as a benchmark's is, by the same rig.
+//! with fresh pairs; [`usl`] explains the sweep. [`isolate`] sets the whole copy beside each of its sides alone. Both
+//! keep what ran with a [`recorder`]; [`artifact`] is the saved form and [`summary`] what that says. Every iteration is run and verified as a benchmark's is, by the same rig.
 
 pub mod artifact;
 pub mod choice;
+pub mod isolate;
 pub mod knob;
+pub mod recorder;
 pub mod summary;
 pub mod tuning;
 pub mod usl;

@@ -6,17 +6,18 @@
 use std::collections::BTreeMap;
 
 use super::artifact::{
-    ChoiceRecord, ConfirmationRecord, SettingSummary, Stage, TuneArtifact, TuneIteration,
-    TuneSummary,
+    ChoiceRecord, ConfirmationRecord, LimitRecord, SettingSummary, Stage, TuneArtifact,
+    TuneIteration, TuneSummary,
 };
 use super::choice::{Choice, Regret};
+use super::isolate;
 use super::knob::Knob;
 use super::usl::{Fit, LEAST_POINTS, Point};
 use crate::bench::artifact::{Iteration, Status};
 use crate::bench::metric::Metric;
 use crate::bench::order::Arm;
-use crate::bench::stats::{ALPHA, Spread};
-use crate::bench::verdict::{Comparison, Rule};
+use crate::bench::stats::{ALPHA, Estimate, Spread};
+use crate::bench::verdict::{Comparison, Rule, Verdict};
 
 /// Sums up what was measured so far; the fit, which takes its time, only of a session that ended.
 #[must_use]
@@ -31,6 +32,7 @@ pub fn of(artifact: &TuneArtifact, status: Status, error: Option<String>) -> Tun
     let confirmation = choice
         .as_ref()
         .and_then(|choice| confirmation(artifact, choice, status));
+    let limit = limit(artifact, &settings, status);
     let ended = status == Status::Complete;
     let (fit, fit_text) = if ended && knob == Some(Knob::Parallelism) {
         let points = points(artifact, &settings);
@@ -48,6 +50,7 @@ pub fn of(artifact: &TuneArtifact, status: Status, error: Option<String>) -> Tun
         fit_text,
         choice,
         confirmation,
+        limit,
     }
 }
 
@@ -108,7 +111,7 @@ fn swept<'a>(
 }
 
 /// Workers that an iteration's plan had.
-fn workers(iteration: &Iteration) -> u32 {
+pub(super) fn workers(iteration: &Iteration) -> u32 {
     let planned = iteration
         .plan
         .get("workers")
@@ -122,24 +125,14 @@ fn confirmation(
     status: Status,
 ) -> Option<ConfirmationRecord> {
     let protocol = &artifact.protocol;
-    let (reference, workers) = (&protocol.reference, protocol.reference_workers?);
+    let (reference, workers) = (protocol.reference.as_ref()?, protocol.reference_workers?);
     let pairs = pairs(&artifact.iterations);
     let same_plan = protocol.reference_same_as.as_ref() == Some(&choice.setting);
     if pairs.is_empty() && !same_plan {
         return None;
     }
-    let rule = Rule {
-        metric: Metric::DurationS,
-        threshold: protocol.noise_threshold_pct / 100.0,
-        alpha: ALPHA,
-    };
-    let comparison = Comparison::of_pairs(&pairs, rule);
     let regret = Regret {
-        comparison: if status == Status::Invalid {
-            comparison.invalidated()
-        } else {
-            comparison
-        },
+        comparison: compared(&pairs, artifact, status),
     };
     let estimate = regret.estimate();
     let told = if same_plan {
@@ -166,6 +159,77 @@ fn confirmation(
             regret.comparison.verdict.name().to_owned()
         },
         text: format!("{resolved}, {told}; the choice is {}", choice.setting),
+    })
+}
+
+fn compared(pairs: &[(f64, f64)], artifact: &TuneArtifact, status: Status) -> Comparison {
+    let rule = Rule {
+        metric: Metric::DurationS,
+        threshold: artifact.protocol.noise_threshold_pct / 100.0,
+        alpha: ALPHA,
+    };
+    let comparison = Comparison::of_pairs(pairs, rule);
+    if status == Status::Invalid {
+        comparison.invalidated()
+    } else {
+        comparison
+    }
+}
+
+/// Which side limits, where both were measured alone.
+fn limit(
+    artifact: &TuneArtifact,
+    settings: &[SettingSummary],
+    status: Status,
+) -> Option<LimitRecord> {
+    let of = |name: &str| settings.iter().find(|s| s.setting == name);
+    let (source, destination) = (of(isolate::SOURCE)?, of(isolate::DESTINATION)?);
+    // seconds for a megabyte, by rounds
+    let paces = |name: &'static str| -> BTreeMap<u32, f64> {
+        swept(&artifact.iterations, name)
+            .filter(|i| i.mb_per_s > 0.0)
+            .map(|i| (i.pair, 1.0 / i.mb_per_s))
+            .collect()
+    };
+    let against = |one: &'static str, other: &'static str| -> Comparison {
+        let others = paces(other);
+        let pairs: Vec<(f64, f64)> = paces(one)
+            .into_iter()
+            .filter_map(|(round, pace)| Some((pace, *others.get(&round)?)))
+            .collect();
+        compared(&pairs, artifact, status)
+    };
+    let comparison = against(isolate::SOURCE, isolate::DESTINATION);
+    // no side can be slower than the whole it is part of, unless what stands for the other side is
+    let overtaken = [isolate::SOURCE, isolate::DESTINATION]
+        .into_iter()
+        .find(|side| against(isolate::WHOLE, side).verdict == Verdict::Regressed);
+    let estimate = comparison.estimate.as_ref();
+    let unbelievable = overtaken.map(|side| {
+        format!("it is not shown which side limits: the {side} is slower than the whole, so that what stands for the other side is measured with it")
+    });
+    let (side, told) = match (&unbelievable, comparison.verdict) {
+        (Some(why), _) => (None, why.as_str()),
+        (None, Verdict::Improved) => (Some("source"), "the source limits"),
+        (None, Verdict::Regressed) => (Some("destination"), "the destination limits"),
+        (None, Verdict::Equivalent) => (None, "neither side limits: both are as fast"),
+        (None, _) => (None, "it is not shown which side limits"),
+    };
+    let rate = |setting: &SettingSummary| format!("{:.1} MB/s", setting.mb_per_s.median);
+    let whole = of(isolate::WHOLE).map(|whole| format!(", the whole {}", rate(whole)));
+    Some(LimitRecord {
+        side: side.map(str::to_owned),
+        rounds: comparison.size.least() as u32,
+        ratio: estimate.map(Estimate::ratio),
+        ci_low: estimate.map(|e| e.interval().0),
+        ci_high: estimate.map(|e| e.interval().1),
+        verdict: comparison.verdict.name().to_owned(),
+        text: format!(
+            "{told}; the source alone moves {}, the destination alone {}{}; the destination against the source: {comparison}",
+            rate(source),
+            rate(destination),
+            whole.unwrap_or_default()
+        ),
     })
 }
 
@@ -235,4 +299,174 @@ fn explained(fit: Option<&Fit>, points: &[Point]) -> String {
         fit.parameters.lambda,
         fit.r_squared.max(0.0) * 100.0,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::artifact::Artifact;
+    use crate::bench::examples;
+    use crate::bench::tune::artifact::{SCHEMA, TuneProtocol};
+
+    /// A tuning of these values: (value, workers, seconds of each round).
+    fn tuning(values: &[(&str, u32, &[f64])]) -> TuneArtifact {
+        let Artifact {
+            tool,
+            invocation,
+            profile,
+            host,
+            postgres,
+            iterations,
+            ..
+        } = examples::session();
+        let mut artifact = TuneArtifact {
+            schema: SCHEMA.into(),
+            id: "0f3a9c21".into(),
+            created_at: "2026-11-23T20:27:31Z".into(),
+            resumed_at: Vec::new(),
+            label: None,
+            partial: false,
+            tool,
+            invocation,
+            profile,
+            host,
+            postgres,
+            protocol: TuneProtocol {
+                knob: Some(Knob::Parallelism.key().into()),
+                values: values
+                    .iter()
+                    .map(|(value, _, _)| (*value).to_owned())
+                    .collect(),
+                same: BTreeMap::new(),
+                reference: Some("auto".into()),
+                reference_workers: Some(2),
+                reference_same_as: None,
+                rounds: 3,
+                warmup: 1,
+                pairs: 10,
+                seed: 5,
+                target: "existing".into(),
+                writes_to: "managed".into(),
+                databases: "managed".into(),
+                resets: Vec::new(),
+                noise_threshold_pct: 2.0,
+            },
+            iterations: Vec::new(),
+            summary: TuneSummary::blank(),
+            warnings: Vec::new(),
+        };
+        for (value, workers, seconds) in values {
+            for (round, seconds) in (0..).zip(*seconds) {
+                let mut iteration = iterations[2].clone();
+                iteration.pair = round;
+                iteration.duration_s = *seconds;
+                iteration.mb_per_s = 190.0 / seconds;
+                iteration.plan = serde_json::json!({ "workers": workers });
+                artifact.iterations.push(TuneIteration {
+                    stage: Stage::Sweep,
+                    setting: (*value).to_owned(),
+                    iteration,
+                });
+            }
+        }
+        artifact
+    }
+
+    fn confirmed(artifact: &mut TuneArtifact, choice: f64, auto: f64) {
+        let template = artifact.iterations[0].clone();
+        for pair in 0..10 {
+            for (arm, seconds) in [(Arm::Before, choice), (Arm::After, auto)] {
+                let mut one = template.clone();
+                one.stage = Stage::Confirm;
+                one.iteration.arm = arm;
+                one.iteration.pair = pair;
+                one.iteration.duration_s = seconds + f64::from(pair) * 0.001;
+                artifact.iterations.push(one);
+            }
+        }
+    }
+
+    const SWEEP: [(&str, u32, &[f64]); 3] = [
+        ("1", 1, &[4.0, 4.1, 4.2]),
+        ("2", 2, &[2.0, 2.1, 2.02]),
+        ("4", 4, &[2.0, 1.99, 2.1]),
+    ];
+
+    #[test]
+    fn the_smallest_that_is_good_enough_is_chosen_and_auto_held_against_it() {
+        let mut artifact = tuning(&SWEEP);
+        confirmed(&mut artifact, 2.0, 2.2);
+        let summary = of(&artifact, Status::Complete, None);
+        let choice = summary.choice.unwrap();
+        assert_eq!((choice.setting.as_str(), choice.best.as_str()), ("2", "4"));
+        let confirmation = summary.confirmation.unwrap();
+        insta::assert_snapshot!(confirmation.text, @"auto = 2, regret 10.0 % (+10.0 .. +10.0), REGRESSED against the choice, 10 pairs, threshold 2.0 %; the choice is 2");
+        assert_eq!(summary.fit, None);
+        insta::assert_snapshot!(summary.fit_text.unwrap(), @"3 different numbers of workers are too few to fit the scalability law; it needs 4");
+    }
+
+    #[test]
+    fn nothing_is_chosen_before_every_round_was_measured() {
+        let mut artifact = tuning(&SWEEP);
+        artifact.iterations.pop();
+        let summary = of(&artifact, Status::Partial, None);
+        assert_eq!((summary.choice, summary.confirmation), (None, None));
+        assert_eq!(summary.settings.len(), 3);
+    }
+
+    #[test]
+    fn throughput_that_grows_all_the_way_has_no_peak_in_range() {
+        let growing: Vec<(String, u32, Vec<f64>)> = [1u32, 2, 4, 8]
+            .iter()
+            .map(|n| (n.to_string(), *n, vec![8.0 / f64::from(*n); 3]))
+            .collect();
+        let values: Vec<(&str, u32, &[f64])> = growing
+            .iter()
+            .map(|(value, n, seconds)| (value.as_str(), *n, seconds.as_slice()))
+            .collect();
+        let summary = of(&tuning(&values), Status::Complete, None);
+        let text = summary.fit_text.unwrap();
+        assert!(text.contains("no peak up to 8 workers"), "{text}");
+        assert_eq!(summary.choice.unwrap().setting, "8");
+    }
+
+    #[test]
+    fn the_slower_side_limits_once_enough_rounds_tell() {
+        let seconds =
+            |first: f64| -> Vec<f64> { (0..6).map(|n| first + f64::from(n) * 0.01).collect() };
+        let (whole, source, destination) = (seconds(2.1), seconds(0.5), seconds(2.0));
+        let of_rounds = |rounds: usize| {
+            let mut artifact = tuning(&[
+                (isolate::WHOLE, 2, &whole[..rounds]),
+                (isolate::SOURCE, 2, &source[..rounds]),
+                (isolate::DESTINATION, 2, &destination[..rounds]),
+            ]);
+            artifact.protocol.knob = None;
+            of(&artifact, Status::Complete, None).limit.unwrap()
+        };
+        let limit = of_rounds(6);
+        assert_eq!(limit.side.as_deref(), Some("destination"));
+        insta::assert_snapshot!(limit.text, @"the destination limits; the source alone moves 361.9 MB/s, the destination alone 93.8 MB/s, the whole 89.4 MB/s; the destination against the source: REGRESSED  throughput -74.1 % (95 % CI -75.0 .. -73.2), 6 pairs, threshold 2 %");
+        // a destination that is slower alone than with its source is not what was measured
+        let mut slower = tuning(&[
+            (isolate::WHOLE, 2, &destination),
+            (isolate::SOURCE, 2, &source),
+            (isolate::DESTINATION, 2, &seconds(4.0)),
+        ]);
+        slower.protocol.knob = None;
+        let limit = of(&slower, Status::Complete, None).limit.unwrap();
+        assert_eq!(limit.side, None);
+        assert!(
+            limit
+                .text
+                .contains("destination alone is slower than the whole"),
+            "{}",
+            limit.text
+        );
+        let limit = of_rounds(3);
+        assert_eq!(
+            (limit.side, limit.verdict.as_str()),
+            (None, "INSUFFICIENT DATA")
+        );
+    }
 }

@@ -3,9 +3,8 @@
 //! What was measured is saved after every iteration; a tuning that is resumed measures what is missing
 //! and nothing else, under the conditions that the file names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -14,17 +13,15 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom as _;
 use tokio_util::sync::CancellationToken;
 
-use super::artifact::{SCHEMA, Stage, TuneArtifact, TuneIteration, TuneProtocol, TuneSummary};
+use super::artifact::{Stage, TuneArtifact, TuneIteration};
 use super::knob::Knob;
+use super::recorder::{Asked, Job, Outcome, Recorder, Work, blank};
 use super::summary;
-use crate::bench::artifact::{Invocation, ProfileRecord, Status};
-use crate::bench::host;
-use crate::bench::iteration::{Done, invalid};
 use crate::bench::order::{Arm, balanced};
-use crate::bench::progress::{Progress, Upcoming};
+use crate::bench::progress::Progress;
 use crate::bench::rig::Rig;
-use crate::bench::runner::{profile_record, stamp, tool};
-use crate::bench::session::{self, Databases, Plan, Planned};
+use crate::bench::runner::{profile_record, stamp};
+use crate::bench::session::{self, Plan};
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
 use crate::config::types::Pipeline;
@@ -45,17 +42,6 @@ pub struct TunePlan {
     pub values: Vec<String>,
     /// Iterations of each value.
     pub rounds: u32,
-}
-
-/// How a tuning ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What was measured.
-    pub artifact: TuneArtifact,
-    /// Where it is kept; none where no iteration was completed.
-    pub path: Option<PathBuf>,
-    /// Why it did not end as planned.
-    pub error: Option<Error>,
 }
 
 impl TunePlan {
@@ -91,8 +77,15 @@ pub async fn run(
     let mut open = session::open(&plan.session, progress, cancel).await?;
     let warnings = std::mem::take(&mut open.warnings);
     let profile = profile_record(&plan.session, &open)?;
-    let rig = Rig::set_up(&plan.session, open, progress, cancel, leftovers).await?;
-    let mut fresh = blank(plan, &rig, profile, now).await?;
+    let writes_to = plan.session.writes_to()?;
+    let rig = Rig::set_up(open, writes_to, progress, cancel, leftovers).await?;
+    let asked = Asked {
+        knob: Some(plan.knob.key()),
+        values: plan.values.clone(),
+        reference: Some(plan.reference()),
+        rounds: plan.rounds,
+    };
+    let mut fresh = blank(&plan.session, asked, &rig, profile, now).await?;
     fresh.warnings = warnings;
     let artifact = match resumed {
         None => fresh,
@@ -100,68 +93,18 @@ pub async fn run(
     };
     let mut tuning = Tuning {
         rig,
-        artifact,
+        recorder: Recorder::new(artifact, output),
         progress: Arc::clone(progress),
         cancel: cancel.clone(),
     };
     // the copies must go whatever happens, a defect of ours included
-    let outcome = AssertUnwindSafe(tuning.measure(plan, output))
-        .catch_unwind()
-        .await;
+    let outcome = AssertUnwindSafe(tuning.measure(plan)).catch_unwind().await;
     let failures = tuning.rig.clean_up().await;
-    tuning.artifact.warnings.extend(failures);
+    tuning.recorder.artifact.warnings.extend(failures);
     match outcome {
-        Ok(outcome) => tuning.finish(output, outcome.err()),
+        Ok(outcome) => tuning.recorder.finish(outcome.err()),
         Err(panic) => std::panic::resume_unwind(panic),
     }
-}
-
-/// The artifact before anything was measured.
-async fn blank(
-    plan: &TunePlan,
-    rig: &Rig,
-    profile: ProfileRecord,
-    created_at: String,
-) -> Result<TuneArtifact> {
-    let session = &plan.session;
-    Ok(TuneArtifact {
-        schema: SCHEMA.into(),
-        id: session.id.clone(),
-        created_at,
-        resumed_at: Vec::new(),
-        label: session.label.clone(),
-        partial: true,
-        tool: tool(),
-        invocation: Invocation::headless(session.arguments.clone(), session.seed),
-        profile,
-        host: host::describe(),
-        postgres: rig.servers().await?,
-        protocol: TuneProtocol {
-            knob: Some(plan.knob.key().into()),
-            values: plan.values.clone(),
-            same: BTreeMap::new(),
-            reference: plan.reference().into(),
-            reference_workers: None,
-            reference_same_as: None,
-            rounds: plan.rounds,
-            warmup: session.warmup,
-            pairs: session.pairs,
-            seed: session.seed,
-            target: session.profile.target.name().into(),
-            writes_to: session.writes_to()?.name().into(),
-            databases: match session.databases {
-                Databases::Managed(_) => "managed",
-                Databases::Given { .. } => "given",
-                Databases::OfDocument => "of_document",
-            }
-            .into(),
-            resets: Vec::new(),
-            noise_threshold_pct: session.threshold * 100.0,
-        },
-        iterations: Vec::new(),
-        summary: TuneSummary::blank(),
-        warnings: Vec::new(),
-    })
 }
 
 /// The resumed artifact, ready to go on.
@@ -222,65 +165,69 @@ fn abandon_half_pairs(iterations: &mut [TuneIteration]) {
     }
 }
 
-/// A value as it runs here.
+/// A value, and what it resolves to on these databases.
 struct Setting {
-    name: String,
-    pipeline: Arc<Pipeline>,
+    work: Work,
     plan: PlanSummary,
 }
 
 /// A tuning under way.
-struct Tuning {
+struct Tuning<'a> {
     rig: Rig,
-    artifact: TuneArtifact,
+    recorder: Recorder<'a>,
     progress: Arc<dyn Progress>,
     cancel: CancellationToken,
 }
 
-impl Tuning {
-    async fn measure(&mut self, plan: &TunePlan, output: &Output) -> Result<()> {
-        self.rig.make_ready(&plan.session).await?;
-        self.artifact.warnings.append(&mut self.rig.targets.notes);
+impl Tuning<'_> {
+    async fn measure(&mut self, plan: &TunePlan) -> Result<()> {
+        let session = &plan.session;
+        let (dataset, state) = (session.profile.dataset.as_ref(), session.profile.target);
+        self.rig.make_ready(&session.id, dataset, state).await?;
+        self.recorder
+            .note(std::mem::take(&mut self.rig.targets.notes));
         let (settings, reference) = self.settle(plan).await?;
         let done: BTreeSet<(Stage, String, u32)> = self
+            .recorder
             .artifact
             .iterations
             .iter()
             .map(|i| (i.stage, i.setting.clone(), i.iteration.pair))
             .collect();
         let there = |stage, name: &str, pair| done.contains(&(stage, name.to_owned(), pair));
-        let mut sweep: Vec<(usize, u32)> = blocks(settings.len(), plan.rounds, plan.session.seed);
-        sweep.retain(|(n, round)| !there(Stage::Sweep, &settings[*n].name, *round));
+        let mut sweep: Vec<(usize, u32)> = blocks(settings.len(), plan.rounds, session.seed);
+        sweep.retain(|(n, round)| !there(Stage::Sweep, &settings[*n].work.name, *round));
         let pairs: Vec<(u32, [Arm; 2])> = (0..)
-            .zip(balanced(plan.session.pairs, plan.session.seed))
-            .filter(|(pair, _)| !there(Stage::Confirm, &reference.name, *pair))
+            .zip(balanced(session.pairs, session.seed))
+            .filter(|(pair, _)| !there(Stage::Confirm, &reference.work.name, *pair))
             .collect();
-        let mut left = plan.session.warmup as usize + sweep.len() + 2 * pairs.len();
+        self.recorder.left = session.warmup as usize + sweep.len() + 2 * pairs.len();
         // the widest reads and writes as much as any
         if let Some(widest) = settings.iter().max_by_key(|setting| setting.plan.workers) {
-            for n in 0..plan.session.warmup {
-                let job = (Stage::Warmup, Arm::After, n);
-                self.run(job, widest, "warm-up".to_owned(), &mut left, output)
+            for n in 0..session.warmup {
+                self.run(Stage::Warmup, Arm::After, n, widest, "warm-up".to_owned())
                     .await?;
             }
         }
         for (n, round) in sweep {
-            let what = format!("round {}, {} {}", round + 1, plan.knob, settings[n].name);
-            let job = (Stage::Sweep, Arm::After, round);
-            self.run(job, &settings[n], what, &mut left, output).await?;
+            let setting = &settings[n];
+            let what = format!("round {}, {} {}", round + 1, plan.knob, setting.work.name);
+            self.run(Stage::Sweep, Arm::After, round, setting, what)
+                .await?;
         }
-        let measured = summary::settings(&self.artifact);
-        let choice = summary::choice(&self.artifact, &measured, plan.knob)
+        let measured = summary::settings(&self.recorder.artifact);
+        let choice = summary::choice(&self.recorder.artifact, &measured, plan.knob)
             .ok_or_else(|| Error::internal("a sweep that ended has no choice"))?;
         let chosen = settings
             .iter()
-            .find(|setting| setting.name == choice.setting)
+            .find(|setting| setting.work.name == choice.setting)
             .ok_or_else(|| Error::internal("a value was chosen that was not measured"))?;
         self.progress.step(&format!(
             "the choice is {} {}; the best was {}",
             plan.knob, choice.setting, choice.best
         ));
-        if self.artifact.protocol.reference_same_as.as_ref() == Some(&choice.setting) {
+        let protocol = &self.recorder.artifact.protocol;
+        if protocol.reference_same_as.as_ref() == Some(&choice.setting) {
             return Ok(());
         }
         for (pair, order) in pairs {
@@ -289,19 +236,35 @@ impl Tuning {
                     Arm::Before => chosen,
                     Arm::After => &reference,
                 };
-                let what = format!("pair {}, {} {}", pair + 1, plan.knob, setting.name);
-                let job = (Stage::Confirm, arm, pair);
-                self.run(job, setting, what, &mut left, output).await?;
+                let what = format!("pair {}, {} {}", pair + 1, plan.knob, setting.work.name);
+                self.run(Stage::Confirm, arm, pair, setting, what).await?;
             }
         }
         Ok(())
+    }
+
+    async fn run(
+        &mut self,
+        stage: Stage,
+        arm: Arm,
+        pair: u32,
+        setting: &Setting,
+        what: String,
+    ) -> Result<()> {
+        let job = Job {
+            stage,
+            arm,
+            pair,
+            what,
+        };
+        self.recorder.run(&mut self.rig, job, &setting.work).await
     }
 
     /// What each value resolves to on these databases: those that resolve to the same are measured once.
     async fn settle(&mut self, plan: &TunePlan) -> Result<(Vec<Setting>, Setting)> {
         let base = self.rig.pipeline(Arm::After)?;
         let mut settings: Vec<Setting> = Vec::new();
-        let protocol = &mut self.artifact.protocol;
+        let protocol = &mut self.recorder.artifact.protocol;
         protocol.same.clear();
         for value in &plan.values {
             let mut pipeline = base.clone();
@@ -313,8 +276,8 @@ impl Tuning {
             {
                 None => settings.push(setting),
                 Some(other) => {
-                    let others = protocol.same.entry(other.name.clone()).or_default();
-                    others.push(setting.name);
+                    let others = protocol.same.entry(other.work.name.clone()).or_default();
+                    others.push(setting.work.name);
                 }
             }
         }
@@ -330,90 +293,18 @@ impl Tuning {
             let auto = plan.pipeline("auto")?;
             plan.knob.copy(&auto, &mut pipeline);
         }
-        let reference = resolved(protocol.reference.as_str(), pipeline, &self.cancel).await?;
+        let reference = resolved(plan.reference(), pipeline, &self.cancel).await?;
         protocol.reference_workers = Some(reference.plan.workers);
         protocol.reference_same_as = settings
             .iter()
             .find(|setting| same(plan.knob, setting, &reference))
-            .map(|setting| setting.name.clone());
+            .map(|setting| setting.work.name.clone());
         Ok((settings, reference))
-    }
-
-    async fn run(
-        &mut self,
-        (stage, arm, pair): (Stage, Arm, u32),
-        setting: &Setting,
-        what: String,
-        left: &mut usize,
-        output: &Output,
-    ) -> Result<()> {
-        let number = self.artifact.iterations.len() as u32 + 1;
-        let upcoming = Upcoming {
-            arm,
-            warmup: false,
-            number,
-            of: number - 1 + *left as u32,
-            pair: None,
-            setting: Some(what.as_str().into()),
-        };
-        let planned = Planned {
-            arm,
-            warmup: stage == Stage::Warmup,
-            pair,
-        };
-        let done = self
-            .rig
-            .run(planned, upcoming, &setting.pipeline)
-            .await
-            .map_err(|error| error.context(format!("iteration {number}, {what}")))?;
-        *left -= 1;
-        self.record(stage, &setting.name, done, output)
-    }
-
-    /// Keeps an iteration; one whose rows differ ends the tuning.
-    fn record(&mut self, stage: Stage, setting: &str, done: Done, output: &Output) -> Result<()> {
-        for note in done.notes {
-            if !self.artifact.warnings.contains(&note) {
-                self.artifact.warnings.push(note);
-            }
-        }
-        let iteration = done.iteration;
-        let verify = iteration.verify.clone();
-        self.artifact.protocol.resets = self.rig.resets();
-        self.artifact.iterations.push(TuneIteration {
-            stage,
-            setting: setting.to_owned(),
-            iteration,
-        });
-        if !verify.is_ok() {
-            let number = self.artifact.iterations.len();
-            return Err(invalid(&format!("iteration {number}, {setting}"), &verify));
-        }
-        self.artifact.summary = summary::of(&self.artifact, Status::Partial, None);
-        output.save(&self.artifact)?;
-        Ok(())
-    }
-
-    fn finish(mut self, output: &Output, error: Option<Error>) -> Result<Outcome> {
-        let status = Status::of(error.as_ref());
-        self.artifact.partial = status != Status::Complete;
-        let text = error.as_ref().map(ToString::to_string);
-        self.artifact.summary = summary::of(&self.artifact, status, text);
-        let path = if self.artifact.iterations.is_empty() {
-            None
-        } else {
-            Some(output.save(&self.artifact)?)
-        };
-        Ok(Outcome {
-            artifact: self.artifact,
-            path,
-            error,
-        })
     }
 }
 
 /// Rounds in which every value runs once, each in an order of its own.
-fn blocks(values: usize, rounds: u32, seed: u64) -> Vec<(usize, u32)> {
+pub(super) fn blocks(values: usize, rounds: u32, seed: u64) -> Vec<(usize, u32)> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..values).collect();
     let mut planned = Vec::with_capacity(values * rounds as usize);
@@ -440,8 +331,10 @@ async fn resolved(name: &str, pipeline: Pipeline, cancel: &CancellationToken) ->
         .ok_or_else(|| Error::new(Kind::Interrupted, "interrupted"))?
         .map_err(|error| error.context(format!("planning with {name}")))?;
     Ok(Setting {
-        name: name.to_owned(),
-        pipeline,
+        work: Work {
+            name: name.to_owned(),
+            pipeline,
+        },
         plan,
     })
 }
@@ -459,13 +352,14 @@ fn same(knob: Knob, one: &Setting, other: &Setting) -> bool {
     match knob {
         Knob::Parallelism => workers(one) == workers(other),
         Knob::ChunkBytes => chunks(one) == chunks(other),
-        Knob::BufferBytes | Knob::LoadMethod => one.pipeline == other.pipeline,
+        Knob::BufferBytes | Knob::LoadMethod => one.work.pipeline == other.work.pipeline,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::examples;
 
     #[test]
     fn every_round_has_every_value_once_in_an_order_of_its_own() {
@@ -481,5 +375,22 @@ mod tests {
             assert_eq!(sorted, [0, 1, 2, 3, 4, 5]);
         }
         assert!(rounds.windows(2).any(|two| two[0] != two[1]), "{rounds:?}");
+    }
+
+    #[test]
+    fn a_pair_that_lost_a_half_is_abandoned_and_nothing_is_lost() {
+        let measured = examples::session().iterations.split_off(2);
+        let mut iterations: Vec<TuneIteration> = measured
+            .into_iter()
+            .map(|iteration| TuneIteration {
+                stage: Stage::Confirm,
+                setting: "2".into(),
+                iteration,
+            })
+            .collect();
+        iterations.pop();
+        abandon_half_pairs(&mut iterations);
+        let stages: Vec<Stage> = iterations.iter().map(|i| i.stage).collect();
+        assert_eq!(stages, [Stage::Confirm, Stage::Confirm, Stage::Abandoned]);
     }
 }

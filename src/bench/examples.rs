@@ -9,6 +9,7 @@ use super::artifact::{
     Tool, VerifyRecord,
 };
 use super::order::Arm;
+use super::rules::Rules;
 use crate::engine::result::PipelineResult;
 use crate::parallelism::ParallelismFields;
 use crate::telemetry::histogram::{Histograms, encode, record};
@@ -82,10 +83,12 @@ pub(crate) fn session() -> Artifact {
             resets: vec!["TRUNCATE target".into(), "CHECKPOINT destination".into()],
             cache_state: "warm".into(),
             gate_metric: "duration_s".into(),
+            gates: Vec::new(),
+            looks: Vec::new(),
             noise_threshold_pct: 2.0,
             guard: None,
         },
-        summary: super::summary::of(&iterations, 0.02, Status::Complete, None),
+        summary: super::summary::of(&iterations, &Rules::at(0.02), Status::Complete, None),
         iterations,
         warnings: Vec::new(),
     }

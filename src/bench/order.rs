@@ -40,10 +40,18 @@ impl std::fmt::Display for Arm {
     }
 }
 
-/// The arms of each pair, in the order they run.
+/// The arms of each pair, in the order they run; balanced in each block of so many pairs, so that a
+/// session which ends after a block is balanced too.
 #[must_use]
-pub fn balanced(pairs: u32, seed: u64) -> Vec<[Arm; 2]> {
+pub fn balanced(blocks: &[u32], seed: u64) -> Vec<[Arm; 2]> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    blocks
+        .iter()
+        .flat_map(|pairs| block(*pairs, &mut random))
+        .collect()
+}
+
+fn block(pairs: u32, random: &mut Xoshiro256PlusPlus) -> Vec<[Arm; 2]> {
     let one = [Arm::Before, Arm::After];
     let other = [Arm::After, Arm::Before];
     let mut order: Vec<[Arm; 2]> = (0..pairs)
@@ -56,7 +64,7 @@ pub fn balanced(pairs: u32, seed: u64) -> Vec<[Arm; 2]> {
     {
         *last = other;
     }
-    order.shuffle(&mut random);
+    order.shuffle(random);
     order
 }
 
@@ -72,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_seed_always_gives_the_same_order() {
-        let words: Vec<String> = balanced(6, 7)
+        let words: Vec<String> = balanced(&[6], 7)
             .iter()
             .map(|[a, b]| format!("{a} {b}"))
             .collect();
@@ -90,14 +98,25 @@ mod tests {
 
     #[test]
     fn either_arm_may_begin_a_single_pair() {
-        let begins = |arm| (0..50).any(|seed| balanced(1, seed)[0][0] == arm);
+        let begins = |arm| (0..50).any(|seed| balanced(&[1], seed)[0][0] == arm);
         assert!(begins(Arm::Before) && begins(Arm::After));
     }
 
     proptest! {
         #[test]
+        fn every_block_is_balanced(blocks in prop::collection::vec(0u32..12, 1..4), seed: u64) {
+            let mut order = balanced(&blocks, seed);
+            for pairs in &blocks {
+                let block: Vec<_> = order.drain(..*pairs as usize).collect();
+                let before = beginning_with_before(&block);
+                prop_assert!(before.abs_diff(block.len() - before) <= 1);
+            }
+            prop_assert!(order.is_empty());
+        }
+
+        #[test]
         fn both_arms_begin_equally_often(pairs in 0u32..60, seed: u64) {
-            let order = balanced(pairs, seed);
+            let order = balanced(&[pairs], seed);
             prop_assert_eq!(order.len(), pairs as usize);
             let before = beginning_with_before(&order);
             prop_assert!(before.abs_diff(order.len() - before) <= 1);

@@ -13,14 +13,16 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{
-    Artifact, Invocation, PostgresRecord, ProfileRecord, Protocol, SCHEMA, Status, Tool,
+    Artifact, Invocation, Look, PostgresRecord, ProfileRecord, Protocol, SCHEMA, Status, Tool,
 };
 use super::dataset::Dataset;
 use super::host;
 use super::iteration::{Done, invalid};
+use super::metric::Metric;
 use super::order::Arm;
 use super::progress::{Progress, Upcoming};
 use super::rig::Rig;
+use super::rules::Rules;
 use super::session::{self, Open, Plan};
 use super::store::Output;
 use super::summary;
@@ -55,7 +57,7 @@ pub async fn run(
     let open = session::open(plan, progress, cancel).await?;
     let mut bench = Bench::set_up(plan, open, created_at, progress, cancel, leftovers).await?;
     // the copies must go whatever happens, a defect of ours included
-    let outcome = AssertUnwindSafe(bench.measure(plan, output))
+    let outcome = AssertUnwindSafe(bench.measure(plan, output, progress))
         .catch_unwind()
         .await;
     let failures = bench.rig.clean_up().await;
@@ -71,7 +73,7 @@ pub async fn run(
 struct Bench {
     rig: Rig,
     artifact: Artifact,
-    threshold: f64,
+    rules: Rules,
 }
 
 impl Bench {
@@ -89,12 +91,17 @@ impl Bench {
         Ok(Self {
             artifact: blank(plan, &rig.open, servers, created_at, warnings)?,
             rig,
-            threshold: plan.threshold,
+            rules: plan.rules.clone(),
         })
     }
 
     /// Runs every planned iteration, saving after each.
-    async fn measure(&mut self, plan: &Plan, output: &Output) -> Result<()> {
+    async fn measure(
+        &mut self,
+        plan: &Plan,
+        output: &Output,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<()> {
         let (dataset, state) = (plan.profile.dataset.as_ref(), plan.profile.target);
         self.rig.make_ready(&plan.id, dataset, state).await?;
         let mut pipelines: BTreeMap<Arm, Arc<Pipeline>> = BTreeMap::new();
@@ -119,8 +126,29 @@ impl Bench {
                 .await
                 .map_err(|error| error.context(format!("iteration {}, {}", n + 1, planned.arm)))?;
             self.record(done, output)?;
+            if self.may_end(progress) {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Looks at the session where that is due; whether it may end.
+    fn may_end(&mut self, progress: &Arc<dyn Progress>) -> bool {
+        let iterations = &self.artifact.iterations;
+        let pairs = summary::pairs(iterations).len();
+        let mut looks = self.artifact.protocol.looks.iter_mut();
+        let due = looks.find(|look| look.pairs as usize == pairs && look.verdicts.is_empty());
+        let Some(look) = due else {
+            return false;
+        };
+        let compared = summary::comparisons(iterations, &self.rules);
+        look.verdicts = compared.iter().map(ToString::to_string).collect();
+        for verdict in &look.verdicts {
+            let told = format!("looked at {pairs} pairs: {verdict}");
+            progress.step(&told);
+        }
+        compared.iter().all(|c| c.verdict.is_resolved())
     }
 
     /// Keeps an iteration; one whose rows differ ends the session.
@@ -140,7 +168,7 @@ impl Bench {
         if verify.is_ok() {
             self.artifact.summary = summary::of(
                 &self.artifact.iterations,
-                self.threshold,
+                &self.rules,
                 Status::Partial,
                 None,
             );
@@ -155,8 +183,7 @@ impl Bench {
         let status = Status::of(error.as_ref());
         self.artifact.partial = status != Status::Complete;
         let text = error.as_ref().map(ToString::to_string);
-        self.artifact.summary =
-            summary::of(&self.artifact.iterations, self.threshold, status, text);
+        self.artifact.summary = summary::of(&self.artifact.iterations, &self.rules, status, text);
         let path = if self.artifact.iterations.is_empty() {
             None
         } else {
@@ -210,12 +237,25 @@ fn blank(
             writes_to: plan.writes_to()?.name().into(),
             resets: Vec::new(),
             cache_state: cache_state(plan, open).into(),
-            gate_metric: "duration_s".into(),
-            noise_threshold_pct: plan.threshold * 100.0,
+            gate_metric: Metric::DurationS.name().into(),
+            gates: plan.rules.metrics()[1..]
+                .iter()
+                .map(|metric| metric.name().to_owned())
+                .collect(),
+            looks: plan
+                .rules
+                .looks()
+                .iter()
+                .map(|pairs| Look {
+                    pairs: *pairs,
+                    verdicts: Vec::new(),
+                })
+                .collect(),
+            noise_threshold_pct: plan.rules.threshold() * 100.0,
             guard: None,
         },
         iterations: Vec::new(),
-        summary: summary::of(&[], plan.threshold, Status::Partial, None),
+        summary: summary::of(&[], &plan.rules, Status::Partial, None),
         warnings,
     })
 }

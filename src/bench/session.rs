@@ -14,6 +14,7 @@ use super::dataset::Dataset;
 use super::order::{Arm, balanced};
 use super::profile::{Origin, Profile};
 use super::progress::Progress;
+use super::rules::Rules;
 use super::seed::{self, Seeded};
 use super::server::APPLICATION;
 use super::target::WritesTo;
@@ -62,8 +63,8 @@ pub struct Plan {
     pub pairs: u32,
     /// The seed of the order.
     pub seed: u64,
-    /// The smallest change that counts: 0.02 for 2 %.
-    pub threshold: f64,
+    /// How it is judged.
+    pub rules: Rules,
     /// Write to the named tables instead of copies of them.
     pub in_place: bool,
     /// The command's arguments, secrets masked.
@@ -86,13 +87,21 @@ impl Plan {
     #[must_use]
     pub fn order(&self) -> Vec<Vec<Arm>> {
         if self.both_arms {
-            balanced(self.pairs, self.seed)
+            balanced(&self.blocks(), self.seed)
                 .into_iter()
                 .map(Vec::from)
                 .collect()
         } else {
             vec![vec![Arm::After]; self.pairs as usize]
         }
+    }
+
+    /// The pairs between one moment at which it may end and the next.
+    fn blocks(&self) -> Vec<u32> {
+        let looks = self.rules.looks().iter().filter(|look| **look < self.pairs);
+        let ends: Vec<u32> = looks.copied().chain([self.pairs]).collect();
+        let begins = std::iter::once(0).chain(ends.iter().copied());
+        begins.zip(&ends).map(|(begin, end)| end - begin).collect()
     }
 
     /// The arms that are measured.
@@ -370,7 +379,7 @@ mod tests {
             warmup: 2,
             pairs: 3,
             seed: 5,
-            threshold: 0.02,
+            rules: Rules::at(0.02),
             in_place: false,
             arguments: Vec::new(),
         }
@@ -384,6 +393,21 @@ mod tests {
         for (n, pair) in planned[4..].chunks(2).enumerate() {
             assert!(pair.iter().all(|p| p.pair == n as u32));
             assert_ne!(pair[0].arm, pair[1].arm);
+        }
+    }
+
+    #[test]
+    fn a_session_that_may_end_early_is_balanced_wherever_it_ends() {
+        let planned = Plan {
+            pairs: 20,
+            rules: Rules::at(0.02).until_resolved(),
+            ..plan(true)
+        };
+        assert_eq!(planned.blocks(), [8, 4, 8]);
+        let order = planned.order();
+        for end in [8, 12, 20] {
+            let first = order[..end].iter().filter(|pair| pair[0] == Arm::Before);
+            assert_eq!(first.count(), end / 2);
         }
     }
 

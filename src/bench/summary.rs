@@ -10,16 +10,17 @@ use hdrhistogram::Histogram;
 use super::artifact::{ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary};
 use super::metric::Metric;
 use super::order::Arm;
-use super::stats::{ALPHA, Estimate, Spread};
-use super::verdict::{Comparison, Rule};
+use super::rules::Rules;
+use super::stats::{Estimate, Spread};
+use super::verdict::Comparison;
 use crate::engine::result::PipelineResult;
 use crate::telemetry::histogram::decode;
 
-/// Sums up the iterations of a session. `threshold` is a relative change, 0.02 for 2 %.
+/// Sums up the iterations of a session by its rules.
 #[must_use]
 pub fn of(
     iterations: &[Iteration],
-    threshold: f64,
+    rules: &Rules,
     status: Status,
     error: Option<String>,
 ) -> Summary {
@@ -28,41 +29,55 @@ pub fn of(
         .filter_map(|arm| Some((arm, arm_summary(iterations, arm)?)))
         .collect();
     let two_arms = iterations.iter().any(|i| i.arm == Arm::Before);
-    let comparison = two_arms.then(|| {
-        let comparison = Comparison::of_pairs(
-            &pairs(iterations),
-            Rule {
-                metric: Metric::DurationS,
-                threshold,
-                alpha: ALPHA,
-            },
-        );
-        let comparison = if status == Status::Invalid {
-            comparison.invalidated()
-        } else {
-            comparison
-        };
-        record(&comparison)
+    let mut compared = Vec::new();
+    if two_arms {
+        compared = comparisons(iterations, rules);
+    }
+    let mut records = compared.into_iter().map(|comparison| {
+        ComparisonRecord::from(&match status {
+            Status::Invalid => comparison.invalidated(),
+            _ => comparison,
+        })
     });
     Summary {
         status,
         error,
         arms,
-        comparison,
+        comparison: records.next(),
+        gates: records.collect(),
     }
 }
 
-/// The seconds of (before, after) of each pair of which both were measured.
+/// Both arms of a session compared in every metric that gets a verdict, wall time first.
 #[must_use]
-pub fn pairs(iterations: &[Iteration]) -> Vec<(f64, f64)> {
-    let mut halves: BTreeMap<u32, (Option<f64>, Option<f64>)> = BTreeMap::new();
+pub fn comparisons(iterations: &[Iteration], rules: &Rules) -> Vec<Comparison> {
+    let pairs = pairs(iterations);
+    let judged = rules.judged(pairs.len());
+    let compare = |metric: &Metric| {
+        let values: Vec<(f64, f64)> = pairs[..judged.unwrap_or(pairs.len())]
+            .iter()
+            .filter_map(|(before, after)| metric.of(before).zip(metric.of(after)))
+            .collect();
+        let comparison = Comparison::of_pairs(&values, rules.rule(*metric));
+        match (judged, rules.looks().first()) {
+            (None, Some(first)) => comparison.before_first_look(*first as usize),
+            _ => comparison,
+        }
+    };
+    rules.metrics().iter().map(compare).collect()
+}
+
+/// The iterations (before, after) of each pair of which both were measured, in their order.
+#[must_use]
+pub fn pairs(iterations: &[Iteration]) -> Vec<(&Iteration, &Iteration)> {
+    let mut halves: BTreeMap<u32, (Option<&Iteration>, Option<&Iteration>)> = BTreeMap::new();
     for iteration in iterations.iter().filter(|i| i.is_measured()) {
         let pair = halves.entry(iteration.pair).or_default();
         let half = match iteration.arm {
             Arm::Before => &mut pair.0,
             Arm::After => &mut pair.1,
         };
-        *half = Some(iteration.duration_s);
+        *half = Some(iteration);
     }
     halves
         .into_values()
@@ -70,18 +85,21 @@ pub fn pairs(iterations: &[Iteration]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn record(comparison: &Comparison) -> ComparisonRecord {
-    let estimate = comparison.estimate.as_ref();
-    ComparisonRecord {
-        pairs: comparison.size.least() as u32,
-        ratio: comparison.ratio,
-        estimate: estimate.map(Estimate::ratio),
-        ci_low: estimate.map(|e| e.interval().0),
-        ci_high: estimate.map(|e| e.interval().1),
-        confidence: estimate.map(Estimate::confidence),
-        threshold_pct: comparison.rule.threshold * 100.0,
-        verdict: comparison.verdict.name().to_owned(),
-        text: comparison.to_string(),
+impl From<&Comparison> for ComparisonRecord {
+    fn from(comparison: &Comparison) -> Self {
+        let estimate = comparison.estimate.as_ref();
+        Self {
+            metric: comparison.rule.metric.name().to_owned(),
+            pairs: comparison.size.least() as u32,
+            ratio: comparison.ratio,
+            estimate: estimate.map(Estimate::ratio),
+            ci_low: estimate.map(|e| e.interval().0),
+            ci_high: estimate.map(|e| e.interval().1),
+            confidence: estimate.map(Estimate::confidence),
+            threshold_pct: comparison.rule.threshold * 100.0,
+            verdict: comparison.verdict.name().to_owned(),
+            text: comparison.to_string(),
+        }
     }
 }
 
@@ -200,7 +218,12 @@ mod tests {
     #[test]
     fn warm_ups_never_count() {
         let session = examples::session();
-        let summary = of(&session.iterations, 0.02, Status::Complete, None);
+        let summary = of(
+            &session.iterations,
+            &Rules::at(0.02),
+            Status::Complete,
+            None,
+        );
         let before = &summary.arms[&Arm::Before];
         assert_eq!((before.iterations, before.verified), (2, 2));
         assert!((before.duration_s.median - 2.05).abs() < 1e-9, "{before:?}");
@@ -209,14 +232,19 @@ mod tests {
     #[test]
     fn an_invalid_session_has_no_verdict_on_speed() {
         let session = examples::session();
-        let summary = of(&session.iterations, 0.02, Status::Invalid, None);
+        let summary = of(&session.iterations, &Rules::at(0.02), Status::Invalid, None);
         assert_eq!(summary.comparison.unwrap().verdict, "INVALID");
     }
 
     #[test]
     fn waiting_is_a_share_of_all_workers_time() {
         let session = examples::session();
-        let summary = of(&session.iterations, 0.02, Status::Complete, None);
+        let summary = of(
+            &session.iterations,
+            &Rules::at(0.02),
+            Status::Complete,
+            None,
+        );
         let after = &summary.arms[&Arm::After];
         // two shards waited 0.6 s each, two workers had 1.2 s each
         assert!(

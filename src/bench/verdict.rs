@@ -47,6 +47,13 @@ impl Verdict {
         }
     }
 
+    /// Whether more of the same would not change what it says: the interval is on one side of the
+    /// threshold, or within it.
+    #[must_use]
+    pub fn is_resolved(self) -> bool {
+        matches!(self, Self::Improved | Self::Regressed | Self::Equivalent)
+    }
+
     /// What an estimate says against a threshold: a relative change, 0.02 for 2 %.
     #[must_use]
     pub fn of(estimate: &Estimate, threshold: f64) -> Self {
@@ -153,6 +160,15 @@ impl Comparison {
     #[must_use]
     pub fn invalidated(self) -> Self {
         self.without_estimate(Verdict::Invalid)
+    }
+
+    /// The same, of a session that is not looked at before it has so many pairs.
+    pub(super) fn before_first_look(self, pairs: usize) -> Self {
+        let too_few = TooFew {
+            there: self.size,
+            needed: Size::Pairs(pairs),
+        };
+        self.without_estimate(Verdict::InsufficientData(too_few))
     }
 
     /// The same, of arms that were not measured under the same conditions.

@@ -22,7 +22,8 @@ pub struct BenchArgs {
     /// Profile to run: a shipped one (`rb-bench profiles`) or a YAML file
     #[arg(long, short, default_value = "medium", value_name = "PROFILE")]
     pub profile: String,
-    /// Pairs to measure (iterations with --arms one); the profile's when omitted
+    /// Pairs to measure (iterations with --arms one); the profile's when omitted, and with a gate at
+    /// least those that a verdict needs
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub iters: Option<u32>,
     /// Rows of the dataset; the profile's when omitted
@@ -64,6 +65,12 @@ pub struct BenchArgs {
     /// Smallest change that counts, percent of wall time
     #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = percent)]
     pub noise_threshold: f64,
+    /// Look at 8, 12 and 20 pairs, in intervals of 98.3 %, and end when the verdict is clear
+    #[arg(long, conflicts_with = "iters")]
+    pub until_resolved: bool,
+    /// What a verdict does.
+    #[command(flatten)]
+    pub gates: GateFlags,
     /// Text for a person, or one JSON document
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -72,11 +79,39 @@ pub struct BenchArgs {
     pub cluster: ClusterOptions,
 }
 
+/// What a verdict does to the exit code, and what gets one.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GateFlags {
+    /// Exit with 3 where a verdict is REGRESSED
+    #[arg(long)]
+    pub fail_on_regression: bool,
+    /// Exit with 4 where a verdict is INCONCLUSIVE or there are too few data for one
+    #[arg(long)]
+    pub require_conclusive: bool,
+    /// Give this a verdict too, beside wall time (repeatable): cpu_rb_bench_s, cpu_source_s,
+    /// cpu_destination_s, rss_peak, wal_bytes, chunk_p50_us, chunk_p99_us
+    #[arg(long = "gate", value_name = "METRIC")]
+    pub metrics: Vec<String>,
+}
+
 pub(super) fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').parse::<f64>() {
         Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
         _ => Err("not a percentage from 0 to 100".into()),
     }
+}
+
+/// `rb-bench selftest`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench selftest
+  rb-bench selftest --format json | jq '.gates[] | select(.passed | not)'
+
+It exits with 1 where a promise is not kept.")]
+pub struct SelftestArgs {
+    /// Text for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `rb-bench profiles`

@@ -13,7 +13,7 @@ mod tune;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use self::bench::{Arms, BenchArgs, ProfilesAction, ProfilesArgs};
+pub use self::bench::{Arms, BenchArgs, GateFlags, ProfilesAction, ProfilesArgs, SelftestArgs};
 pub use self::cdc::{CdcAction, CdcArgs};
 pub use self::cluster::{ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
@@ -48,6 +48,7 @@ word, prints what it found and keeps it in bench-results/.",
   rb-bench --profile large --iters 3         the large profile
   rb-bench --profile small --rows 500000     more rows
   rb-bench --after resources.parallelism=4   another setting against parallelism 1
+  rb-bench --until-resolved --fail-on-regression   as many pairs as a verdict takes; exit 3 if it is slower
   rb-bench copy postgres://app@db1/shop postgres://app@db2/shop --table 'public.*'
   rb-bench run pipeline.yaml --verify        one run on your own databases
   rb-bench check pipeline.yaml               what that run would do, and why
@@ -93,6 +94,8 @@ pub enum Command {
     Repeat(RepeatArgs),
     /// Print the JSON Schema of what is saved
     Schema(SchemaArgs),
+    /// Try the statistics on simulated sessions whose truth is known
+    Selftest(SelftestArgs),
     /// Manage the throw-away Postgres
     Cluster(ClusterArgs),
     /// Wait for the end of standard input, then stop the server (used by rb-bench itself)

@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
-use super::{interrupt, print_line};
+use super::{gates, interrupt, print_line};
 use crate::bench::profile::Profile;
 use crate::bench::progress::Progress;
+use crate::bench::rules::Rules;
 use crate::bench::runner::{self, Outcome};
 use crate::bench::session::{Databases, Plan};
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, Arms, BenchArgs, Format};
+use crate::cli::{self, Arms, BenchArgs, Format, GateFlags};
 use crate::cluster::ClusterOptions;
 use crate::config::mask_secrets;
 use crate::config::types::Secret;
@@ -30,7 +31,7 @@ pub(super) async fn run(args: BenchArgs) -> Result<u8> {
         runner::run(&plan, &output, &progress, &cancel, &leftovers).await
     })
     .await?;
-    report(args.format, outcome)
+    report(&args, outcome)
 }
 
 /// What was typed, understood; nothing is started.
@@ -42,17 +43,22 @@ fn plan(args: &BenchArgs) -> Result<Plan> {
     };
     let urls = (args.source_url.as_deref(), args.dest_url.as_deref());
     let databases = databases(urls, args.pipeline.is_some(), &args.cluster);
+    let mut rules =
+        Rules::at(args.noise_threshold / 100.0).with_gates(&gates::metrics(&args.gates)?);
+    if args.until_resolved {
+        rules = rules.until_resolved();
+    }
     Ok(Plan {
         id: format!("{:08x}", rand::random::<u32>()),
         label: args.label.clone(),
         both_arms: args.arms == Arms::Both,
         warmup: args.warmup.unwrap_or(profile.warmup),
-        pairs: args.iters.unwrap_or(profile.iters),
+        pairs: pairs(args, &profile, &rules)?,
         // short enough to be typed again
         seed: args
             .seed
             .unwrap_or_else(|| u64::from(rand::random::<u32>())),
-        threshold: args.noise_threshold / 100.0,
+        rules,
         in_place: args.in_place,
         arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
         profile: profile
@@ -82,17 +88,43 @@ pub(super) fn databases(
     }
 }
 
+/// How many pairs: those that were asked for; without a word, what the profile says, and at least
+/// what a gate needs to be able to fail.
+fn pairs(args: &BenchArgs, profile: &Profile, rules: &Rules) -> Result<u32> {
+    let needed = rules.pairs_needed();
+    let gated = has_gate(&args.gates);
+    match (args.iters, rules.looks().last()) {
+        (None, Some(last)) => Ok(*last),
+        (None, None) if gated => Ok(profile.iters.max(needed)),
+        (Some(pairs), _) if gated && pairs < needed => Err(Error::new(
+            Kind::Usage,
+            format!("{pairs} pairs carry no verdict, so that a gate could never tell anything"),
+        )
+        .remedy(format!(
+            "measure at least --iters {needed}, or leave it out"
+        ))),
+        (pairs, _) => Ok(pairs.unwrap_or(profile.iters)),
+    }
+}
+
+fn has_gate(flags: &GateFlags) -> bool {
+    flags.fail_on_regression || flags.require_conclusive || !flags.metrics.is_empty()
+}
+
 /// A flag that would be ignored is wrong use: the user believes it did something.
 fn refuse_what_has_no_effect(args: &BenchArgs) -> Result<()> {
     let managed = args.source_url.is_none() && args.pipeline.is_none();
     require_effect(args.rows, args.in_place, managed)?;
-    if args.arms == Arms::One && !args.before.is_empty() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--before needs both arms: --arms one measures the after arm alone",
-        ));
-    }
-    Ok(())
+    let wrong = if args.arms == Arms::Both {
+        return Ok(());
+    } else if !args.before.is_empty() {
+        "--before needs both arms: --arms one measures the after arm alone"
+    } else if args.until_resolved || has_gate(&args.gates) {
+        "a verdict needs both arms: --arms one measures the after arm alone"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Kind::Usage, wrong))
 }
 
 /// The same, of flags that every session has.
@@ -136,19 +168,20 @@ fn left_behind(leftovers: &Leftovers, what: &str) -> Vec<String> {
 }
 
 /// Prints what was measured, also of a session that did not end well.
-fn report(format: Format, outcome: Outcome) -> Result<u8> {
+fn report(args: &BenchArgs, outcome: Outcome) -> Result<u8> {
     let Outcome {
         artifact,
         path,
         error,
     } = outcome;
-    match format {
+    let code = gates::exit_code(&args.gates, artifact.summary.verdicts());
+    match args.format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&artifact)
                 .map_err(|e| Error::internal(format!("serializing the artifact: {e}")))?;
             print_line(&text)?;
             // the artifact is the one document: the error stands in it, and on stderr
-            let Some(error) = error else { return Ok(0) };
+            let Some(error) = error else { return Ok(code) };
             super::print_error(&format!("rb-bench: error: {error}"));
             return Ok(error.exit_code());
         }
@@ -158,7 +191,7 @@ fn report(format: Format, outcome: Outcome) -> Result<u8> {
             print_line(text.trim_end())?;
         }
     }
-    error.map_or(Ok(0), Err)
+    error.map_or(Ok(code), Err)
 }
 
 #[cfg(test)]
@@ -186,12 +219,25 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_measures_as_many_pairs_as_a_verdict_needs() {
+        let pairs = |arguments: &[&str]| plan_of(arguments).unwrap().pairs;
+        assert_eq!(pairs(&["--fail-on-regression"]), 6);
+        assert_eq!(pairs(&["--gate", "rss_peak"]), 7);
+        assert_eq!(pairs(&["--until-resolved"]), 20);
+        assert_eq!(pairs(&["--require-conclusive", "--iters", "9"]), 9);
+    }
+
+    #[test]
     fn a_flag_without_effect_is_wrong_use() {
         let urls = ["--source-url", "postgres://a", "--dest-url", "postgres://b"];
         for arguments in [
             [&urls[..], &["--rows", "5"]].concat(),
             vec!["--in-place"],
             vec!["--arms", "one", "--before", "resources.parallelism=2"],
+            vec!["--arms", "one", "--fail-on-regression"],
+            vec!["--fail-on-regression", "--iters", "5"],
+            vec!["--gate", "rss_peak", "--iters", "6"],
+            vec!["--gate", "rss"],
         ] {
             let error = plan_of(&arguments).unwrap_err();
             assert_eq!(error.kind(), Kind::Usage, "{arguments:?}: {error}");

@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod confirm;
 mod export;
+mod gates;
 mod history;
 mod interrupt;
 mod marks;
@@ -16,6 +17,7 @@ mod repeat;
 mod run;
 mod runs;
 mod schema;
+mod selftest;
 mod supervise;
 mod tune;
 
@@ -45,6 +47,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Repeat(args)) => repeat::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
+        Some(Command::Selftest(args)) => selftest::run(&args),
         None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
@@ -70,6 +73,7 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Marks(args)) => args.at.format,
         Some(Command::Profiles(args)) => args.format,
         Some(Command::Tune(args)) => args.format,
+        Some(Command::Selftest(args)) => args.format,
         Some(Command::Cdc(args)) => match args.action {
             CdcAction::Setup { format, .. } | CdcAction::Status { format, .. } => format,
             CdcAction::Drop { .. } => Format::Text,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::bench::{self, databases};
 use super::print_line;
 use crate::bench::profile::Profile;
+use crate::bench::rules::Rules;
 use crate::bench::session::{Databases, Plan};
 use crate::bench::store::{self, Output};
 use crate::bench::tune::artifact::TuneArtifact;
@@ -92,7 +93,7 @@ fn typed(args: &TuneArgs) -> Result<Plan> {
         seed: args
             .seed
             .unwrap_or_else(|| u64::from(rand::random::<u32>())),
-        threshold: args.noise_threshold / 100.0,
+        rules: Rules::at(args.noise_threshold / 100.0),
         in_place: args.in_place,
         ..session(
             profile.with_rows(args.rows),
@@ -141,7 +142,7 @@ fn plan_again(args: &TuneArgs, artifact: &TuneArtifact) -> Result<TunePlan> {
         warmup: protocol.warmup,
         pairs: protocol.pairs,
         seed: protocol.seed,
-        threshold: protocol.noise_threshold_pct / 100.0,
+        rules: Rules::at(protocol.noise_threshold_pct / 100.0),
         in_place: protocol.writes_to == "in_place",
         ..session(
             found.with_rows(profile.rows),
@@ -171,7 +172,7 @@ fn session(profile: Profile, databases: Databases) -> Plan {
         warmup: 0,
         pairs: 0,
         seed: 0,
-        threshold: 0.0,
+        rules: Rules::at(0.0),
         in_place: false,
         arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
     }

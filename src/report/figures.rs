@@ -177,3 +177,18 @@ pub(super) fn percent(share: f64) -> String {
 pub(super) fn counted(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
+/// What was seen where it was decided whether to go on, a line a look.
+#[must_use]
+pub fn looks(artifact: &Artifact) -> Vec<String> {
+    let reached = artifact.protocol.looks.iter();
+    reached
+        .filter(|look| !look.verdicts.is_empty())
+        .map(|look| {
+            format!(
+                "looked at {} pairs: {}",
+                look.pairs,
+                look.verdicts.join("; ")
+            )
+        })
+        .collect()
+}

@@ -155,8 +155,12 @@ mod tests {
                     iteration.duration_s *= slower;
                     iteration.mb_per_s /= slower;
                 }
-                session.summary =
-                    crate::bench::summary::of(&session.iterations, 0.02, Status::Complete, None);
+                session.summary = crate::bench::summary::of(
+                    &session.iterations,
+                    &crate::bench::rules::Rules::at(0.02),
+                    Status::Complete,
+                    None,
+                );
                 Entry::of("x.json", &session)
             })
             .collect();

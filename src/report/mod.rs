@@ -13,6 +13,7 @@ pub mod progress;
 pub mod progress_run;
 pub mod run;
 pub mod runs;
+pub mod selftest;
 pub mod summary;
 pub mod tune;
 

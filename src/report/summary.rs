@@ -32,10 +32,7 @@ pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
         text.push('\n');
         let _ = writeln!(text, "{}", table(artifact, arms, paper));
     }
-    if let Some(comparison) = &artifact.summary.comparison {
-        text.push('\n');
-        text.push_str(&verdict(comparison, paper));
-    }
+    text.push_str(&verdicts(artifact, paper));
     if !arms.is_empty() {
         text.push_str("\nparallelism\n");
         for (arm, summary) in arms {
@@ -92,12 +89,27 @@ fn table(artifact: &Artifact, arms: &BTreeMap<Arm, ArmSummary>, paper: Paper) ->
     table.trim_fmt()
 }
 
-/// How the arms compare, and the verdict.
-fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
+/// How the arms compare, and every verdict.
+fn verdicts(artifact: &Artifact, paper: Paper) -> String {
     let mut text = String::new();
+    let Some(comparison) = &artifact.summary.comparison else {
+        return text;
+    };
+    text.push('\n');
     if let Some(ratio) = figures::ratio(comparison) {
         let _ = writeln!(text, "{ratio}");
     }
+    for comparison in artifact.summary.verdicts() {
+        text.push_str(&verdict(comparison, paper));
+    }
+    for line in figures::looks(artifact) {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
+    let mut text = String::new();
     let ink = match comparison.verdict.as_str() {
         "IMPROVED" => Ink::Good,
         "REGRESSED" | "INVALID" => Ink::Bad,
@@ -142,6 +154,7 @@ fn notes(artifact: &Artifact, paper: Paper) -> String {
 mod tests {
     use super::*;
     use crate::bench::artifact::Flag;
+    use crate::bench::rules::Rules;
     use crate::bench::{examples, summary};
 
     #[test]
@@ -201,7 +214,12 @@ mod tests {
         let mut session = examples::session();
         session.iterations.retain(|i| i.arm == Arm::After);
         session.protocol.arms = "one".into();
-        session.summary = summary::of(&session.iterations, 0.02, Status::Complete, None);
+        session.summary = summary::of(
+            &session.iterations,
+            &Rules::at(0.02),
+            Status::Complete,
+            None,
+        );
         let text = text(&session, None, Paper::PLAIN);
         assert!(
             !text.contains("before\n") && !text.contains("verdict"),
@@ -226,7 +244,7 @@ mod tests {
     #[test]
     fn an_invalid_session_says_so() {
         let mut session = examples::session();
-        session.summary = summary::of(&session.iterations, 0.02, Status::Invalid, None);
+        session.summary = summary::of(&session.iterations, &Rules::at(0.02), Status::Invalid, None);
         let text = text(&session, None, Paper::PLAIN);
         assert!(text.contains("INVALID: rows did not arrive"), "{text}");
     }

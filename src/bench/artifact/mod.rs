@@ -235,8 +235,24 @@ pub struct Protocol {
     pub cache_state: String,
     /// The metric a verdict is about.
     pub gate_metric: String,
+    /// Further metrics that got a verdict, each interval at alpha divided by their number.
+    #[serde(default)]
+    pub gates: Vec<String>,
+    /// At which pairs it was decided whether to go on, and what was seen there; empty where their
+    /// number was fixed.
+    #[serde(default)]
+    pub looks: Vec<Look>,
     /// The smallest change that counts, percent.
     pub noise_threshold_pct: f64,
     /// What was checked before measuring; null where nothing was.
     pub guard: Option<String>,
+}
+
+/// One moment at which a session that runs until it is resolved is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Look {
+    /// Pairs measured by then.
+    pub pairs: u32,
+    /// What each comparison said, as the summary prints it; empty where it was not reached.
+    pub verdicts: Vec<String>,
 }

@@ -45,8 +45,11 @@ pub struct Summary {
     pub error: Option<String>,
     /// Each arm that was measured.
     pub arms: BTreeMap<Arm, ArmSummary>,
-    /// Both arms compared; null with one arm.
+    /// Both arms compared in wall time; null with one arm.
     pub comparison: Option<ComparisonRecord>,
+    /// And in each further metric that was gated.
+    #[serde(default)]
+    pub gates: Vec<ComparisonRecord>,
 }
 
 /// One arm over its measured iterations.
@@ -94,12 +97,22 @@ pub struct ArmSummary {
     pub parallelism_reason: String,
 }
 
-/// Both arms compared.
+impl Summary {
+    /// Every comparison that gives a verdict, wall time first; none with one arm.
+    pub fn verdicts(&self) -> impl Iterator<Item = &ComparisonRecord> {
+        self.comparison.iter().chain(&self.gates)
+    }
+}
+
+/// Both arms compared in one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ComparisonRecord {
+    /// What was compared, as `--gate` names it.
+    #[serde(default = "wall_time")]
+    pub metric: String,
     /// Pairs compared.
     pub pairs: u32,
-    /// `t_before / t_after` over the pairs: above 1 the after arm is faster.
+    /// before / after over the pairs: above 1 the after arm takes less.
     pub ratio: Option<Spread>,
     /// The Hodges-Lehmann ratio; null with too few pairs.
     pub estimate: Option<f64>,
@@ -111,8 +124,14 @@ pub struct ComparisonRecord {
     pub confidence: Option<f64>,
     /// The smallest change that counts, percent.
     pub threshold_pct: f64,
-    /// `IMPROVED`, `REGRESSED`, `EQUIVALENT`, `INCONCLUSIVE`, `INSUFFICIENT DATA` or `INVALID`.
+    /// `IMPROVED`, `REGRESSED`, `EQUIVALENT`, `INCONCLUSIVE`, `INSUFFICIENT DATA`, `NOT COMPARABLE`
+    /// or `INVALID`.
     pub verdict: String,
     /// The verdict as the summary prints it.
     pub text: String,
+}
+
+/// What sessions compared before there were gates.
+fn wall_time() -> String {
+    "duration_s".into()
 }

@@ -176,7 +176,9 @@ fn the_names_that_others_rely_on_stay() {
     protocol.before.resources.parallelism
     protocol.cache_state
     protocol.gate_metric
+    protocol.gates
     protocol.guard
+    protocol.looks
     protocol.noise_threshold_pct
     protocol.order
     protocol.pairs
@@ -253,6 +255,7 @@ fn the_names_that_others_rely_on_stay() {
     summary.comparison.ci_low
     summary.comparison.confidence
     summary.comparison.estimate
+    summary.comparison.metric
     summary.comparison.pairs
     summary.comparison.ratio
     summary.comparison.ratio.max
@@ -262,6 +265,7 @@ fn the_names_that_others_rely_on_stay() {
     summary.comparison.threshold_pct
     summary.comparison.verdict
     summary.error
+    summary.gates
     summary.status
     tool
     tool.build

@@ -93,7 +93,7 @@ pub(super) async fn blank(
             }
             .into(),
             resets: Vec::new(),
-            noise_threshold_pct: session.threshold * 100.0,
+            noise_threshold_pct: session.rules.threshold() * 100.0,
         },
         iterations: Vec::new(),
         summary: TuneSummary::blank(),

@@ -16,8 +16,9 @@ use super::usl::{Fit, LEAST_POINTS, Point};
 use crate::bench::artifact::{Iteration, Status};
 use crate::bench::metric::Metric;
 use crate::bench::order::Arm;
-use crate::bench::stats::{ALPHA, Estimate, Spread};
-use crate::bench::verdict::{Comparison, Rule, Verdict};
+use crate::bench::rules::Rules;
+use crate::bench::stats::{Estimate, Spread};
+use crate::bench::verdict::{Comparison, Verdict};
 
 /// Sums up what was measured so far; the fit, which takes its time, only of a session that ended.
 #[must_use]
@@ -163,11 +164,7 @@ fn confirmation(
 }
 
 fn compared(pairs: &[(f64, f64)], artifact: &TuneArtifact, status: Status) -> Comparison {
-    let rule = Rule {
-        metric: Metric::DurationS,
-        threshold: artifact.protocol.noise_threshold_pct / 100.0,
-        alpha: ALPHA,
-    };
+    let rule = Rules::at(artifact.protocol.noise_threshold_pct / 100.0).rule(Metric::DurationS);
     let comparison = Comparison::of_pairs(pairs, rule);
     if status == Status::Invalid {
         comparison.invalidated()

@@ -198,7 +198,7 @@ impl Tuning<'_> {
         let mut sweep: Vec<(usize, u32)> = blocks(settings.len(), plan.rounds, session.seed);
         sweep.retain(|(n, round)| !there(Stage::Sweep, &settings[*n].work.name, *round));
         let pairs: Vec<(u32, [Arm; 2])> = (0..)
-            .zip(balanced(session.pairs, session.seed))
+            .zip(balanced(&[session.pairs], session.seed))
             .filter(|(pair, _)| !there(Stage::Confirm, &reference.work.name, *pair))
             .collect();
         self.recorder.left = session.warmup as usize + sweep.len() + 2 * pairs.len();

@@ -141,7 +141,9 @@ fn a_session_is_listed_exported_repeated_and_pruned() {
     assert_ne!(again["id"], first["id"]);
     assert_eq!(again["label"], "first");
     assert_eq!(again["protocol"]["seed"], first["protocol"]["seed"]);
-    assert_eq!(again["invocation"]["repeat"], first["invocation"]["repeat"]);
+    // save for the password, which came from elsewhere
+    let command = first["invocation"]["repeat"].as_str().unwrap();
+    assert_eq!(again["invocation"]["repeat"], command.replace(":***@", "@"));
     assert_eq!(again["iterations"].as_array().unwrap().len(), 2);
 
     assert_eq!(files(&bench.results()).len(), 2);
@@ -184,6 +186,119 @@ fn a_password_that_was_typed_is_asked_for_again() {
         "{told}"
     );
     assert!(repeat(Some(&password)).status.success());
+}
+
+/// An artifact in the results with something changed: another session of the same conditions.
+fn another(bench: &Bench, session: &Value, id: &str, change: impl FnOnce(&mut Value)) {
+    let mut session = session.clone();
+    session["id"] = id.into();
+    change(&mut session);
+    let path = bench.results().join(format!("{id}.json"));
+    fs::write(path, session.to_string()).unwrap();
+}
+
+/// Every wall time of a session multiplied.
+fn slowed(session: &mut Value, by: f64) {
+    for iteration in session["iterations"].as_array_mut().unwrap() {
+        let seconds = iteration["duration_s"].as_f64().unwrap() * by;
+        iteration["duration_s"] = seconds.into();
+    }
+}
+
+#[test]
+fn two_sessions_are_compared_and_a_gate_tells_by_the_exit_code() {
+    let bench = Bench::new("compared");
+    let session = bench.measure(&["--arms", "one", "--label", "real"]);
+    another(&bench, &session, "aaaaaaaa", |_| {});
+    another(&bench, &session, "bbbbbbbb", |s| slowed(s, 50.0));
+    // the same seconds: what they say is not known, but never that one is slower
+    let (code, out, err) = bench.run(&["compare", "real", "aaaaaaaa", "--fail-on-regression"]);
+    assert_eq!(code, 0, "{err}");
+    for part in [
+        "unpaired: drift",
+        "throughput",
+        "chunk_us",
+        "4 + 4 iterations",
+        "parallelism",
+    ] {
+        assert!(out.contains(part), "{part} is not in:\n{out}");
+    }
+    let slower = ["compare", "aaaaaaaa", "bbbbbbbb"];
+    let (code, out, _) = bench.run(&[&slower[..], &["--format", "json"]].concat());
+    let compared: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, compared["verdict"].as_str()), (0, Some("REGRESSED")));
+    assert_eq!(compared["schema"], "rb-bench.compare.v1");
+    let (code, ..) = bench.run(&[&slower[..], &["--fail-on-regression"]].concat());
+    assert_eq!(code, 3);
+    let (code, out, _) = bench.run(&["compare", "bbbbbbbb", "aaaaaaaa", "--fail-on-regression"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("IMPROVED"), "{out}");
+    let inconclusive = [
+        "compare",
+        "aaaaaaaa",
+        "bbbbbbbb",
+        "--noise-threshold",
+        "0",
+        "--gate",
+        "rss_peak",
+    ];
+    let (code, ..) = bench.run(&[&inconclusive[..], &["--require-conclusive"]].concat());
+    assert_eq!(code, 4);
+    for (format, part) in [("markdown", "| wall time |"), ("csv", "wall time,s,")] {
+        let (code, out, _) = bench.run(&[&slower[..], &["--format", format]].concat());
+        assert!(code == 0 && out.contains(part), "{out}");
+    }
+    let (_, out, _) = bench.run(&[&slower[..], &["--explain"]].concat());
+    assert!(out.contains("Mann-Whitney"), "{out}");
+    let (code, _, err) = bench.run(&["compare", "real"]);
+    assert!(code == 2 && err.contains("after arm alone"), "{err}");
+}
+
+#[test]
+fn what_may_not_be_compared_exits_with_5_and_names_each_difference() {
+    let bench = Bench::new("differs");
+    let session = bench.measure(&["--arms", "one"]);
+    let id = session["id"].as_str().unwrap();
+    another(&bench, &session, "aaaaaaaa", |s| {
+        s["host"]["cores"] = 64.into();
+        s["invocation"]["ui"] = "tui".into();
+    });
+    let (code, out, _) = bench.run(&["compare", id, "aaaaaaaa", "--allow", "ui"]);
+    assert_eq!(code, 5);
+    assert!(
+        out.contains("NOT COMPARABLE") && out.contains("host: cores"),
+        "{out}"
+    );
+    assert!(
+        out.contains("--allow host") && out.contains("waived: ui"),
+        "{out}"
+    );
+    let both = [
+        "compare", id, "aaaaaaaa", "--allow", "ui", "--allow", "host",
+    ];
+    let (code, out, _) = bench.run(&both);
+    assert!(code == 0 && out.contains("waived: host: cores"), "{out}");
+    let (code, out, _) = bench.run(&["compare", id, "aaaaaaaa", "--format", "json"]);
+    let compared: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, compared["differences"].as_array().unwrap().len()),
+        (5, 2)
+    );
+    let (code, _, err) = bench.run(&["compare", id, "aaaaaaaa", "--allow", "hots"]);
+    assert!(code == 2 && err.contains("did you mean `host`?"), "{err}");
+}
+
+#[test]
+fn one_session_is_compared_within_itself() {
+    let bench = Bench::new("within");
+    bench.measure(&["--iters", "1"]);
+    let (code, out, err) = bench.run(&["compare", "latest"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        out.contains("INSUFFICIENT DATA (1 pair; a verdict needs 6)"),
+        "{out}"
+    );
+    assert!(!out.contains("unpaired"), "{out}");
 }
 
 #[test]

@@ -94,6 +94,33 @@ pub(crate) fn session() -> Artifact {
     }
 }
 
+/// A session with these wall times, seconds, of both arms, in pairs and without warm-ups.
+pub(crate) fn session_of(before: &[f64], after: &[f64]) -> Artifact {
+    let mut session = session();
+    session.partial = false;
+    session.iterations = before
+        .iter()
+        .zip(after)
+        .zip(0..)
+        .flat_map(|((before, after), pair)| {
+            let one =
+                |idx, arm, seconds| iteration(idx, arm, pair, IterationPhase::Measure, seconds);
+            [
+                one(2 * pair, Arm::Before, *before),
+                one(2 * pair + 1, Arm::After, *after),
+            ]
+        })
+        .collect();
+    session.protocol.pairs = before.len() as u32;
+    session.summary = super::summary::of(
+        &session.iterations,
+        &Rules::at(0.02),
+        Status::Complete,
+        None,
+    );
+    session
+}
+
 fn iteration(idx: u32, arm: Arm, pair: u32, phase: IterationPhase, seconds: f64) -> Iteration {
     let workers = if arm == Arm::Before { 1 } else { 2 };
     let mut histograms = Histograms::default();

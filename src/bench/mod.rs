@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod artifact;
 mod change_points;
+pub mod compared;
 pub mod conditions;
 pub mod dataset;
 mod disturbance;

@@ -190,7 +190,7 @@ pub(super) fn distribution(iteration: &Iteration, name: &str) -> Option<Histogra
 }
 
 /// One distribution over all iterations that have it.
-fn merged(iterations: &[&Iteration], name: &str) -> Option<Histogram<u64>> {
+pub(super) fn merged(iterations: &[&Iteration], name: &str) -> Option<Histogram<u64>> {
     let mut whole: Option<Histogram<u64>> = None;
     for iteration in iterations.iter().filter(|i| i.hdr.contains_key(name)) {
         let one = distribution(iteration, name)?;

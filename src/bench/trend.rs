@@ -13,7 +13,7 @@ use super::artifact::Status;
 use super::change_points::{LEAST, change_points};
 use super::stats::Spread;
 
-/// Newest sessions of a series that are looked at.
+/// Newest sessions of a series in which a change is looked for.
 const MOST: usize = 100;
 
 /// A series of sessions that may be set against each other.
@@ -29,7 +29,7 @@ pub struct Trend {
     pub sessions: Vec<String>,
     /// How many more sessions it takes before a change can be found; 0 where it was looked for.
     pub missing: usize,
-    /// Where the level of throughput changed.
+    /// Where the level of throughput changed among the newest 100.
     pub changes: Vec<Change>,
 }
 
@@ -68,14 +68,14 @@ pub fn trends(entries: &[&Entry]) -> Vec<Trend> {
     series
         .into_iter()
         .map(|([profile, settings, conditions], points)| {
-            let points = &points[points.len().saturating_sub(MOST)..];
+            let newest = &points[points.len().saturating_sub(MOST)..];
             Trend {
                 profile: profile.to_owned(),
                 settings: settings.to_owned(),
                 conditions: conditions.to_owned(),
                 sessions: points.iter().map(|(id, _)| (*id).to_owned()).collect(),
                 missing: LEAST.saturating_sub(points.len()),
-                changes: changes(points),
+                changes: changes(newest),
             }
         })
         .collect()
@@ -142,6 +142,16 @@ mod tests {
         );
         assert!((change.ratio - 0.8).abs() < 1e-9, "{change:?}");
         assert!(change.p < 0.05);
+    }
+
+    #[test]
+    fn a_long_series_is_kept_whole_and_looked_at_where_it_is_new() {
+        let entries: Vec<Entry> = (0..MOST + 20)
+            .map(|n| entry(n, if n < 10 { 4.0 } else { 2.0 }))
+            .collect();
+        let trends = trends_of(&entries);
+        assert_eq!(trends[0].sessions.len(), MOST + 20);
+        assert_eq!(trends[0].changes, []);
     }
 
     #[test]

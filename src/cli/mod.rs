@@ -19,7 +19,8 @@ pub use self::cluster::{ClusterAction, ClusterArgs, ClusterOptions, SuperviseArg
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
 pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
 pub use self::saved::{
-    ExportArgs, HistoryAction, HistoryArgs, HistoryFilter, RepeatArgs, Schema, SchemaArgs,
+    CompareArgs, CompareFormat, ComparedArm, ExportArgs, HistoryAction, HistoryArgs, HistoryFilter,
+    RepeatArgs, Schema, SchemaArgs,
 };
 pub use self::tune::TuneArgs;
 
@@ -86,6 +87,8 @@ pub enum Command {
     Tune(TuneArgs),
     /// List the profiles that can be benchmarked; show, check and make one
     Profiles(ProfilesArgs),
+    /// Compare two saved sessions, or the two arms of one
+    Compare(CompareArgs),
     /// List saved sessions, their course, and where it changed
     History(HistoryArgs),
     /// Print a saved session in another program's format

@@ -6,7 +6,74 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Format;
+use super::bench::percent;
+use super::{Format, GateFlags};
+
+/// `rb-bench compare BEFORE [AFTER]`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench compare previous latest             the after arms of two sessions
+  rb-bench compare main.json branch.json --fail-on-regression
+  rb-bench compare latest                      the two arms of one session, in pairs
+  rb-bench compare 0f3a9c21 latest --allow host --explain
+  rb-bench compare previous latest --format markdown >> summary.md
+
+Two sessions are compared where profile, data, host, servers, their versions and settings, build, user interface and
+target are the same; else the differences are named, and the exit code is 5.")]
+pub struct CompareArgs {
+    /// What is compared with: a file, or `latest`, `previous`, an id or a label
+    #[arg(value_name = "BEFORE")]
+    pub before: String,
+    /// What is in question; the other arm of BEFORE when omitted
+    #[arg(value_name = "AFTER")]
+    pub after: Option<String>,
+    /// Which arm of either session
+    #[arg(long, value_enum, default_value_t, requires = "after")]
+    pub arm: ComparedArm,
+    /// Compare although this differs (repeatable): profile, data, host, server, postgres-version,
+    /// postgres-settings, build, ui, target
+    #[arg(long, value_name = "DIFFERENCE", requires = "after")]
+    pub allow: Vec<String>,
+    /// Smallest change that counts, percent; the larger one of the sessions when omitted
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub noise_threshold: Option<f64>,
+    /// What a verdict does.
+    #[command(flatten)]
+    pub gates: GateFlags,
+    /// Say in words what was computed, and how
+    #[arg(long)]
+    pub explain: bool,
+    /// Directory of the artifacts
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub out: PathBuf,
+    /// In which form
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CompareFormat,
+}
+
+/// An arm of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ComparedArm {
+    /// The setting things were compared with.
+    Before,
+    /// The setting in question.
+    #[default]
+    After,
+}
+
+/// How a comparison is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// For a person.
+    #[default]
+    Text,
+    /// One JSON document on stdout and nothing else.
+    Json,
+    /// For a pull request.
+    Markdown,
+    /// For a spreadsheet.
+    Csv,
+}
 
 /// `rb-bench history`
 #[derive(Debug, Args)]

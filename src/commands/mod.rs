@@ -6,6 +6,7 @@ mod bench;
 mod cdc;
 mod check;
 mod cluster;
+mod compare;
 mod confirm;
 mod export;
 mod gates;
@@ -24,7 +25,7 @@ mod tune;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{CdcAction, Cli, ClusterAction, Command, Format};
+use crate::cli::{CdcAction, Cli, ClusterAction, Command, CompareFormat, Format};
 use crate::error::{Error, Kind, Result};
 
 /// Runs the command that was typed and returns its exit code.
@@ -42,6 +43,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Marks(args)) => in_runtime(marks::run(args)),
         Some(Command::Cdc(args)) => in_runtime(cdc::run(args)),
         Some(Command::Profiles(args)) => profiles::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::History(args)) => history::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Repeat(args)) => repeat::run(&args),
@@ -80,6 +82,10 @@ fn wants_json(cli: &Cli) -> bool {
         },
         Some(Command::Cluster(args)) => match args.action {
             ClusterAction::Status { format } => format,
+            _ => Format::Text,
+        },
+        Some(Command::Compare(args)) => match args.format {
+            CompareFormat::Json => Format::Json,
             _ => Format::Text,
         },
         Some(Command::History(args)) => args.format,

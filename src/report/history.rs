@@ -1,5 +1,6 @@
 //! Saved sessions for `rb-bench history`: one line each, and where their level changed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -21,12 +22,20 @@ pub fn text(
     paper: Paper,
 ) -> String {
     let mut text = String::new();
+    let mut apart: BTreeMap<&str, &Entry> = entries
+        .iter()
+        .map(|entry| (entry.file.as_str(), *entry))
+        .collect();
     for trend in trends {
+        let ids: BTreeSet<&str> = trend.sessions.iter().map(String::as_str).collect();
         let of: Vec<&Entry> = entries
             .iter()
             .copied()
-            .filter(|entry| trend.sessions.contains(&entry.id))
+            .filter(|entry| ids.contains(entry.id.as_str()))
             .collect();
+        for entry in &of {
+            apart.remove(entry.file.as_str());
+        }
         let settings = if trend.settings.is_empty() {
             String::new()
         } else {
@@ -50,13 +59,12 @@ pub fn text(
         }
         text.push('\n');
     }
-    let apart: Vec<&Entry> = entries
-        .iter()
-        .copied()
-        .filter(|entry| !trends.iter().any(|t| t.sessions.contains(&entry.id)))
-        .collect();
     if !apart.is_empty() {
-        let _ = writeln!(text, "in no series\n{}\n", table(&apart, &[], paper));
+        let _ = writeln!(
+            text,
+            "in no series\n{}\n",
+            table(&apart.into_values().collect::<Vec<_>>(), &[], paper)
+        );
     }
     if entries.is_empty() {
         text.push_str("no saved session\n");
@@ -161,7 +169,7 @@ mod tests {
                     Status::Complete,
                     None,
                 );
-                Entry::of("x.json", &session)
+                Entry::of(&format!("{n}.json"), &session)
             })
             .collect();
         entries[8].status = Status::Invalid;

@@ -3,6 +3,7 @@
 //! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
 pub mod cdc;
+pub mod compared;
 pub mod export;
 mod figures;
 pub mod history;

@@ -1,0 +1,84 @@
+//! `rb-bench compare BEFORE [AFTER]`: two saved arms side by side.
+
+use std::collections::BTreeSet;
+
+use super::{gates, print_line};
+use crate::bench::archive;
+use crate::bench::artifact::Artifact;
+use crate::bench::compared::{Compared, Side};
+use crate::bench::conditions::Condition;
+use crate::bench::order::Arm;
+use crate::bench::rules::Rules;
+use crate::cli::{CompareArgs, CompareFormat, ComparedArm};
+use crate::error::{Error, Result};
+use crate::report::{Paper, compared as report};
+
+/// The two may not be compared.
+const NOT_COMPARABLE: u8 = 5;
+
+/// Compares what was named.
+pub(super) fn run(args: &CompareArgs) -> Result<u8> {
+    let allowed: BTreeSet<Condition> = args
+        .allow
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_>>()?;
+    let metrics = gates::metrics(&args.gates)?;
+    let (before, _) = archive::named(&args.before, &args.out)?;
+    let compared = match &args.after {
+        None => {
+            let mut rules = rules(args, &[&before]).with_gates(&metrics);
+            if !before.protocol.looks.is_empty() {
+                // it was looked at more than once, and may not be judged as if it had not been
+                rules = rules.until_resolved();
+            }
+            Compared::within(&before, &rules)?
+        }
+        Some(after) => {
+            let (after, _) = archive::named(after, &args.out)?;
+            let arm = match args.arm {
+                ComparedArm::Before => Arm::Before,
+                ComparedArm::After => Arm::After,
+            };
+            let side = |session| Side { session, arm };
+            let rules = rules(args, &[&before, &after]).with_gates(&metrics);
+            Compared::between(side(&before), side(&after), &rules, &allowed)?
+        }
+    };
+    print(args, &compared)?;
+    if !compared.is_comparable() {
+        return Ok(NOT_COMPARABLE);
+    }
+    Ok(gates::exit_code(&args.gates, compared.verdicts.iter()))
+}
+
+/// The threshold that was typed, else the larger one of the sessions.
+fn rules(args: &CompareArgs, sessions: &[&Artifact]) -> Rules {
+    let kept = sessions.iter().map(|s| s.protocol.noise_threshold_pct);
+    Rules::at(
+        args.noise_threshold
+            .unwrap_or_else(|| kept.fold(0.0, f64::max))
+            / 100.0,
+    )
+}
+
+fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {
+    let mut text = match args.format {
+        CompareFormat::Json => serde_json::to_string_pretty(compared)
+            .map_err(|e| Error::internal(format!("serializing a comparison: {e}")))?,
+        CompareFormat::Text => report::text(compared, Paper::stdout()),
+        CompareFormat::Markdown => report::markdown(compared),
+        CompareFormat::Csv => report::csv(compared)?,
+    };
+    if args.explain {
+        let words = report::explain(compared);
+        match args.format {
+            CompareFormat::Text | CompareFormat::Markdown => {
+                text = format!("{}\n\n{words}", text.trim_end());
+            }
+            // the document stays one
+            CompareFormat::Json | CompareFormat::Csv => super::print_error(&words),
+        }
+    }
+    print_line(text.trim_end())
+}

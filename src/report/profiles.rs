@@ -105,8 +105,8 @@ mod tests {
                                                       changed
         transform-filter       1   50,000    3.80 kB  the rows of medium through transform-sql, two in
                                                       five kept
-        many                   8  218,000      184 B  8 small tables at once, 100 to 400 B a row
-        skewed                12   18,075    5.54 kB  one big table with rows of 0.1 to 580 KB, and 11
+        many                   8  218,000      123 B  8 small tables at once, 40 to 300 B a row
+        skewed                12   18,075    5.37 kB  one big table with rows of 0.1 to 580 KB, and 11
                                                       small ones
         ");
         assert_eq!(json(&profiles)[0]["row_bytes"], 500);

@@ -212,7 +212,14 @@ impl fmt::Display for Comparison {
                     Size::Pairs(pairs) => pairs.to_string(),
                     Size::Samples { before, after } => format!("{before} + {after}"),
                 };
-                return write!(f, "INSUFFICIENT DATA ({there}; a verdict needs {least})");
+                let of = match self.rule.metric {
+                    Metric::DurationS => String::new(),
+                    other => format!("  {other}"),
+                };
+                return write!(
+                    f,
+                    "INSUFFICIENT DATA{of} ({there}; a verdict needs {least})"
+                );
             }
             Verdict::NotComparable => {
                 return f.write_str("NOT COMPARABLE  the conditions were not the same");
@@ -343,6 +350,7 @@ mod tests {
         };
         let less: Vec<(f64, f64)> = (0..8).map(|n| (1.2 + f64::from(n) * 0.01, 1.0)).collect();
         insta::assert_snapshot!(Comparison::of_pairs(&less, rule), @"IMPROVED  cpu_destination_s -19.0 % (98.3 % CI -20.9 .. -17.0), 8 pairs, threshold 2 %");
+        insta::assert_snapshot!(Comparison::of_pairs(&less[..5], rule), @"INSUFFICIENT DATA  cpu_destination_s (5 pairs; a verdict needs 7)");
     }
 
     proptest! {

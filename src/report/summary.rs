@@ -108,7 +108,8 @@ fn verdicts(artifact: &Artifact, paper: Paper) -> String {
     text
 }
 
-fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
+/// A verdict as one line, its name in the colour of what it says.
+pub(super) fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
     let mut text = String::new();
     let ink = match comparison.verdict.as_str() {
         "IMPROVED" => Ink::Good,

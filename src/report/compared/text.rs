@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{UNPAIRED, change, figure, micros, parallelism, picture, side, waiver};
 use crate::bench::compared::{Compared, Percentiles};
-use crate::report::Paper;
 use crate::report::paper::Ink;
+use crate::report::{Paper, summary};
 
 /// The comparison, for a person.
 #[must_use]
@@ -31,17 +31,7 @@ pub fn text(compared: &Compared, paper: Paper) -> String {
         return text;
     }
     for record in &compared.verdicts {
-        let ink = match record.verdict.as_str() {
-            "IMPROVED" => Ink::Good,
-            "REGRESSED" | "INVALID" => Ink::Bad,
-            "EQUIVALENT" => Ink::Same,
-            _ => Ink::Open,
-        };
-        let rest = record
-            .text
-            .strip_prefix(&record.verdict)
-            .unwrap_or_default();
-        let _ = writeln!(text, "{}{rest}", paper.paint(ink, &record.verdict));
+        text.push_str(&summary::verdict(record, paper));
     }
     let _ = writeln!(text, "\n{}", measures(compared, paper));
     let width = usize::from(paper.width);

@@ -45,6 +45,8 @@ pub enum Kind {
     Io,
     /// Any other error that a server reported.
     Server,
+    /// A machine that is too busy to measure on (exit 6).
+    Guard,
     /// The user stopped it (exit 130).
     Interrupted,
     /// A defect of rb-bench.
@@ -211,6 +213,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Usage => 2,
+            Kind::Guard => 6,
             Kind::Interrupted => 130,
             _ => 1,
         }

@@ -51,6 +51,7 @@ pub struct Resolved {
 
 /// The six telemetry fields, and the reason beside them, as results and artifacts carry them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ParallelismFields {
     /// `auto` or `manual`.
     pub parallelism_mode: String,

@@ -22,6 +22,22 @@ pub(super) struct Used {
     pub(super) host: HostUse,
     pub(super) rss_peak: Option<u64>,
     pub(super) pg: ServerActivity,
+    /// Whether the CPU time of all that took part is in `cpu`, where it can be known.
+    pub(super) is_whole: bool,
+}
+
+impl Used {
+    /// Of a run by another program: its CPU time is its own word, its backends and its memory are not
+    /// known.
+    pub(super) fn of_other(&mut self, result: &PipelineResult) {
+        self.cpu = CpuRecord {
+            rb_bench_s: result.process_cpu_secs,
+            host_busy_per_core: std::mem::take(&mut self.cpu.host_busy_per_core),
+            ..CpuRecord::default()
+        };
+        self.rss_peak = None;
+        self.is_whole = false;
+    }
 }
 
 /// What may have disturbed the iteration.
@@ -106,7 +122,7 @@ pub(super) fn flags(
 fn others(used: &Used, duration: Duration) -> Option<f64> {
     let seconds = duration.as_secs_f64();
     // what is counted in ticks of a hundredth of a second says nothing about less
-    if seconds < 0.2 || used.host.busy_per_core.is_empty() {
+    if seconds < 0.2 || !used.is_whole || used.host.busy_per_core.is_empty() {
         return None;
     }
     let busy: f64 = used.host.busy_per_core.iter().sum();
@@ -135,6 +151,7 @@ mod tests {
                 throttled_s: 0.0,
             },
             rss_peak: None,
+            is_whole: true,
             pg: ServerActivity {
                 checkpoints_requested: Some(1),
                 ..ServerActivity::default()

@@ -4,6 +4,7 @@
 //! guess.
 
 use std::fs;
+use std::path::Path;
 
 use sysinfo::System;
 
@@ -158,6 +159,74 @@ fn throttled(text: &str) -> Option<u64> {
         .ok()
 }
 
+/// Runnable tasks, mean of the last minute.
+#[must_use]
+pub fn load() -> Option<f64> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Shares of the last ten seconds in which some task stood still for want of something, percent
+/// (the kernel's Documentation/accounting/psi.rst); none where the kernel does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pressure {
+    cpu: Option<f64>,
+    io: Option<f64>,
+    memory: Option<f64>,
+}
+
+impl Pressure {
+    /// The pressure on CPU, disk and memory.
+    #[must_use]
+    pub fn new(cpu: Option<f64>, io: Option<f64>, memory: Option<f64>) -> Self {
+        Self { cpu, io, memory }
+    }
+
+    /// Reads it now.
+    #[must_use]
+    pub fn now() -> Self {
+        let of = |what| stalled(&fs::read_to_string(format!("/proc/pressure/{what}")).ok()?);
+        Self::new(of("cpu"), of("io"), of("memory"))
+    }
+
+    /// CPU, disk and memory, in this order.
+    #[must_use]
+    pub fn shares(&self) -> [Option<f64>; 3] {
+        [self.cpu, self.io, self.memory]
+    }
+}
+
+/// `avg10` of the line `some avg10=1.50 avg60=0.80 avg300=0.20 total=123`.
+fn stalled(text: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.starts_with("some "))?;
+    let field = line.split(' ').find_map(|f| f.strip_prefix("avg10="))?;
+    field.parse().ok()
+}
+
+/// The frequency governors of all cores, each once; none where the cores have none.
+#[must_use]
+pub fn governors() -> Vec<String> {
+    let cores = fs::read_dir("/sys/devices/system/cpu")
+        .into_iter()
+        .flatten();
+    let mut governors: Vec<String> = cores
+        .flatten()
+        .filter_map(|core| fs::read_to_string(core.path().join("cpufreq/scaling_governor")).ok())
+        .map(|governor| governor.trim().to_owned())
+        .collect();
+    governors.sort();
+    governors.dedup();
+    governors
+}
+
+/// Bytes that may be written where this directory is, or is going to be.
+#[must_use]
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let there = directory.ancestors().find(|path| path.exists())?;
+    let disk = nix::sys::statvfs::statvfs(there).ok()?;
+    Some(disk.blocks_available() * disk.fragment_size())
+}
+
 /// Starts the peak of this process' resident memory anew; false where the system has no such thing.
 #[must_use]
 pub fn forget_peak_memory() -> bool {
@@ -210,10 +279,24 @@ mod tests {
         assert!((used.steal - 0.01).abs() < 1e-9 && (used.throttled_s - 1.5).abs() < 1e-9);
     }
 
+    #[test]
+    fn pressure_is_that_of_the_last_ten_seconds() {
+        let text = "some avg10=1.50 avg60=0.80 avg300=0.20 total=123\nfull avg10=9.00 avg60=0.00 avg300=0.00 total=1\n";
+        assert_eq!(stalled(text), Some(1.5));
+        assert_eq!(stalled("nothing"), None);
+    }
+
+    #[test]
+    fn room_is_known_where_a_directory_is_going_to_be() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(free_bytes(&place.path().join("not/yet/there")).unwrap() > 0);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn this_machine_tells_its_cores_and_our_peak() {
         assert!(describe().cores > 0);
+        assert!(load().is_some());
         assert!(peak_memory().unwrap() > 1 << 20);
     }
 }

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{
-    CpuRecord, Iteration, IterationPhase, ServerActivity, ShardRecord, VerifyRecord,
+    CpuRecord, Iteration, IterationPhase, Series, ServerActivity, ShardRecord, VerifyRecord,
 };
+use super::binary::Binary;
 use super::disturbance::{Used, flags};
 use super::host::{self, HostClock};
+use super::order::Arm;
 use super::progress::{Progress, Upcoming};
 use super::sampler::{Sampler, Seen, backend_cpu};
 use super::server::Counters;
@@ -21,7 +23,7 @@ use super::session::Planned;
 use super::target::{Targets, WritesTo};
 use crate::config::types::{Pipeline, SourceConnector};
 use crate::engine::result::PipelineResult;
-use crate::engine::{FinishedRun, KnownSums, RunOptions, RunRequest, StreamVerification};
+use crate::engine::{self, FinishedRun, KnownSums, RunOptions, RunRequest, StreamVerification};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::available_cores;
 use crate::postgres::Session;
@@ -48,6 +50,8 @@ pub(super) struct Apparatus {
     pub(super) progress: Arc<dyn Progress>,
     /// Stops everything.
     pub(super) cancel: CancellationToken,
+    /// Other programs that run arms in place of this one.
+    pub(super) binaries: BTreeMap<Arm, Binary>,
     /// Whether this role may CHECKPOINT; found out by the first.
     pub(super) may_checkpoint: bool,
 }
@@ -99,6 +103,10 @@ impl Apparatus {
             telemetry: Arc::clone(&telemetry),
             cancel: cancel.clone(),
         };
+        let other = match self.binaries.get(&planned.arm) {
+            Some(binary) => Some((binary, engine::witness(&request).await?)),
+            None => None,
+        };
         let before = self.read_clocks().await;
         let sampler = Sampler::start(
             Arc::clone(&telemetry),
@@ -108,13 +116,22 @@ impl Apparatus {
         );
         let started_at = jiff::Timestamp::now().to_string();
         let clock = Instant::now();
-        let outcome = crate::engine::run(request).await;
+        let outcome = match other {
+            None => engine::run(request)
+                .await
+                .map(|finished| (finished, clock.elapsed())),
+            Some((binary, witness)) => by_other(binary, witness, pipeline, &cancel).await,
+        };
         let ended = Instant::now();
         let peak = host::peak_memory().filter(|_| before.peak_is_ours);
-        let seen = sampler.stop().await;
-        let mut finished = outcome?;
+        let mut seen = sampler.stop().await;
+        let (mut finished, duration) = outcome?;
 
-        let after = self.read_use(&before, &telemetry, &seen, peak).await;
+        let mut after = self.read_use(&before, &telemetry, &seen, peak).await;
+        if self.binaries.contains_key(&planned.arm) {
+            after.of_other(&finished.result);
+            seen.series = Series::default();
+        }
         if let Some(destination) = &self.destination {
             targets
                 .remember(destination, finished.result.records_written)
@@ -130,7 +147,6 @@ impl Apparatus {
         };
         let (verify, source_sums) = verification?;
 
-        let duration = ended.duration_since(clock);
         let flags = flags(&after, &seen, &finished.result, duration);
         let iteration = Iteration {
             idx: upcoming.number - 1,
@@ -235,6 +251,7 @@ impl Apparatus {
             host,
             rss_peak,
             pg,
+            is_whole: true,
         }
     }
 
@@ -265,6 +282,25 @@ impl Apparatus {
         let record = verdict(&streams, finished.plan.streams.len());
         let sums = streams.into_iter().map(|s| (s.stream, s.source)).collect();
         Ok((record, sums))
+    }
+}
+
+/// A run by another program, at the snapshot that the witness holds.
+async fn by_other(
+    binary: &Binary,
+    mut witness: FinishedRun,
+    pipeline: &Pipeline,
+    cancel: &CancellationToken,
+) -> Result<(FinishedRun, Duration)> {
+    match binary.run(pipeline, witness.snapshot(), cancel).await {
+        Ok(ran) => {
+            witness.result = ran.result;
+            Ok((witness, ran.duration))
+        }
+        Err(error) => {
+            witness.close().await;
+            Err(error)
+        }
     }
 }
 

@@ -7,6 +7,8 @@
 
 pub mod archive;
 pub mod artifact;
+pub mod attendant;
+pub mod binary;
 mod change_points;
 pub mod compared;
 pub mod conditions;
@@ -14,10 +16,12 @@ pub mod dataset;
 mod disturbance;
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod guard;
 pub mod host;
 mod in_place;
 mod iteration;
 pub mod metric;
+pub mod noise;
 pub mod order;
 pub mod profile;
 pub mod progress;

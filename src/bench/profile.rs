@@ -249,6 +249,13 @@ impl Profile {
         self
     }
 
+    /// The profile with the after arm's settings in both arms: whatever differs then is noise.
+    #[must_use]
+    pub fn with_equal_arms(mut self) -> Self {
+        self.before.clone_from(&self.after);
+        self
+    }
+
     /// The pipeline with further values; arms play no part.
     pub fn pipeline_with(&self, overrides: &[Override]) -> Result<Pipeline> {
         self.document

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{PostgresRecord, ServerRecord};
+use super::binary::Binary;
 use super::dataset::Dataset;
 use super::iteration::{Apparatus, Done};
 use super::order::Arm;
 use super::profile::TargetState;
 use super::progress::{Progress, Upcoming};
 use super::seed;
-use super::server::{self, APPLICATION};
+use super::server::{self, APPLICATION, Company};
 use super::session::{Open, Planned, query_digest};
 use super::target::{Leftovers, Targets, Wanted, WritesTo};
 use super::traces::Traces;
@@ -63,6 +64,7 @@ impl Rig {
                 writes_to,
                 progress: Arc::clone(progress),
                 cancel: cancel.clone(),
+                binaries: BTreeMap::new(),
                 may_checkpoint: true,
             },
             targets: Targets::new(writes_to, leftovers),
@@ -70,6 +72,13 @@ impl Rig {
             known: BTreeMap::new(),
             open,
         })
+    }
+
+    /// The same; these programs run arms in place of this one.
+    #[must_use]
+    pub(super) fn with_binaries(mut self, binaries: &BTreeMap<Arm, Binary>) -> Self {
+        self.apparatus.binaries.clone_from(binaries);
+        self
     }
 
     /// Both servers, as artifacts describe them.
@@ -85,6 +94,15 @@ impl Rig {
             source: describe(&self.apparatus.source).await?,
             destination: describe(&self.apparatus.destination).await?,
         })
+    }
+
+    /// Client backends of others that are active on the servers now.
+    pub(super) async fn foreign_backends(&self) -> u32 {
+        let mut foreign = 0;
+        for session in &self.apparatus.watches {
+            foreign += Company::seen(session).await.foreign;
+        }
+        foreign
     }
 
     /// Makes the targets ready for the first iteration.

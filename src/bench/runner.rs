@@ -16,17 +16,20 @@ use super::artifact::{
     Artifact, Invocation, Look, PostgresRecord, ProfileRecord, Protocol, SCHEMA, Status, Tool,
 };
 use super::dataset::Dataset;
+use super::guard::{Guard, Readings};
 use super::host;
 use super::iteration::{Done, invalid};
 use super::metric::Metric;
+use super::noise::Known;
 use super::order::Arm;
 use super::progress::{Progress, Upcoming};
 use super::rig::Rig;
 use super::rules::Rules;
-use super::session::{self, Open, Plan};
+use super::session::{self, Databases, Open, Plan};
 use super::store::Output;
 use super::summary;
 use super::target::Leftovers;
+use crate::cluster;
 use crate::config::types::Pipeline;
 use crate::error::{Error, Result};
 
@@ -53,9 +56,15 @@ pub async fn run(
     cancel: &CancellationToken,
     leftovers: &Leftovers,
 ) -> Result<Outcome> {
+    let mut guard = guard(plan, progress, cancel)?;
+    guard.machine().await?;
     let created_at = jiff::Timestamp::now();
     let open = session::open(plan, progress, cancel).await?;
     let mut bench = Bench::set_up(plan, open, created_at, progress, cancel, leftovers).await?;
+    guard
+        .servers(async || Readings::of_servers(bench.rig.foreign_backends().await))
+        .await?;
+    bench.artifact.protocol.guard = Some(guard.record());
     // the copies must go whatever happens, a defect of ours included
     let outcome = AssertUnwindSafe(bench.measure(plan, output, progress))
         .catch_unwind()
@@ -67,6 +76,19 @@ pub async fn run(
         Err(panic) => std::panic::resume_unwind(panic),
     };
     bench.finish(output, error)
+}
+
+/// The guard of a session; of the managed server it knows how much room it takes.
+fn guard(plan: &Plan, progress: &Arc<dyn Progress>, cancel: &CancellationToken) -> Result<Guard> {
+    let guard = Guard::new(plan.guard, progress, cancel);
+    let dataset = plan.profile.dataset.as_ref();
+    Ok(match (&plan.databases, dataset) {
+        (Databases::Managed(options), Some(dataset)) => {
+            let bytes = dataset.row_bytes().unwrap_or(0) * dataset.rows();
+            guard.with_disk(&cluster::home(options)?, bytes)
+        }
+        _ => guard,
+    })
 }
 
 /// A session under way.
@@ -86,13 +108,40 @@ impl Bench {
         leftovers: &Leftovers,
     ) -> Result<Self> {
         let warnings = std::mem::take(&mut open.warnings);
-        let rig = Rig::set_up(open, plan.writes_to()?, progress, cancel, leftovers).await?;
+        let rig = Rig::set_up(open, plan.writes_to()?, progress, cancel, leftovers)
+            .await?
+            .with_binaries(&plan.binaries);
         let servers = rig.servers().await?;
-        Ok(Self {
+        let mut bench = Self {
             artifact: blank(plan, &rig.open, servers, created_at, warnings)?,
             rig,
             rules: plan.rules.clone(),
-        })
+        };
+        if let Some(floors) = &plan.floors {
+            bench.heed(floors.of(&bench.artifact));
+        }
+        Ok(bench)
+    }
+
+    /// Lets no change count that is smaller than the measured noise.
+    fn heed(&mut self, noise: Known) {
+        match noise {
+            Known::Unmeasured => {}
+            Known::Expired(why) => {
+                let why: Vec<String> = why.iter().map(ToString::to_string).collect();
+                self.artifact.warnings.push(format!(
+                    "the noise that was measured here no longer counts ({}); `rb-bench calibrate` measures it again",
+                    why.join("; ")
+                ));
+            }
+            Known::Floor(floor) => {
+                let threshold = self.rules.threshold().max(floor.percent / 100.0);
+                self.rules = self.rules.clone().with_threshold(threshold);
+                let protocol = &mut self.artifact.protocol;
+                protocol.noise_threshold_pct = threshold * 100.0;
+                protocol.noise_floor = Some(floor);
+            }
+        }
     }
 
     /// Runs every planned iteration, saving after each.
@@ -229,6 +278,11 @@ fn blank(
             arms: if plan.both_arms { "both" } else { "one" }.into(),
             before: settings(Arm::Before),
             after: settings(Arm::After),
+            binaries: plan
+                .binaries
+                .iter()
+                .map(|(arm, binary)| (*arm, binary.record()))
+                .collect(),
             warmup: plan.warmup,
             pairs: plan.pairs,
             order: plan.order(),
@@ -252,6 +306,7 @@ fn blank(
                 })
                 .collect(),
             noise_threshold_pct: plan.rules.threshold() * 100.0,
+            noise_floor: None,
             guard: None,
         },
         iterations: Vec::new(),

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::binary::Binary;
 use super::dataset::Dataset;
+use super::guard::GuardMode;
+use super::noise::Floors;
 use super::order::{Arm, balanced};
 use super::profile::{Origin, Profile};
 use super::progress::Progress;
@@ -65,6 +68,13 @@ pub struct Plan {
     pub seed: u64,
     /// How it is judged.
     pub rules: Rules,
+    /// Other programs that run arms in place of this one: for both or for none, so that both are
+    /// measured alike.
+    pub binaries: BTreeMap<Arm, Binary>,
+    /// What is done about a machine that is not quiet.
+    pub guard: GuardMode,
+    /// Where measured noise is kept; none where it plays no part.
+    pub floors: Option<Floors>,
     /// Write to the named tables instead of copies of them.
     pub in_place: bool,
     /// The command's arguments, secrets masked.
@@ -380,6 +390,9 @@ mod tests {
             pairs: 3,
             seed: 5,
             rules: Rules::at(0.02),
+            binaries: BTreeMap::new(),
+            guard: GuardMode::Off,
+            floors: None,
             in_place: false,
             arguments: Vec::new(),
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{ClusterOptions, Format};
+use super::{Format, GuardChoice, SubjectFlags};
 
 /// Which arms a benchmark measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -19,16 +19,13 @@ pub enum Arms {
 /// `rb-bench [--profile P] ...`
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Profile to run: a shipped one (`rb-bench profiles`) or a YAML file
-    #[arg(long, short, default_value = "medium", value_name = "PROFILE")]
-    pub profile: String,
+    /// What is measured, and on which databases.
+    #[command(flatten)]
+    pub subject: SubjectFlags,
     /// Pairs to measure (iterations with --arms one); the profile's when omitted, and with a gate at
     /// least those that a verdict needs
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub iters: Option<u32>,
-    /// Rows of the dataset; the profile's when omitted
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub rows: Option<u64>,
     /// Warm-up iterations of each arm, never counted; the profile's when omitted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub warmup: Option<u32>,
@@ -41,18 +38,6 @@ pub struct BenchArgs {
     /// Measure both arms in pairs, or the after arm alone
     #[arg(long, value_enum, default_value_t)]
     pub arms: Arms,
-    /// Read from this database instead of the managed one
-    #[arg(long, value_name = "URL", requires = "dest_url")]
-    pub source_url: Option<String>,
-    /// Write to this database instead of the managed one
-    #[arg(long, value_name = "URL", requires = "source_url")]
-    pub dest_url: Option<String>,
-    /// Measure this pipeline document on its own databases
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source_url", "profile", "rows"])]
-    pub pipeline: Option<PathBuf>,
-    /// Write into the named tables, which must be empty, instead of copies beside them
-    #[arg(long)]
-    pub in_place: bool,
     /// Directory for the artifact
     #[arg(long, value_name = "DIR", default_value = "bench-results")]
     pub out: PathBuf,
@@ -71,12 +56,49 @@ pub struct BenchArgs {
     /// What a verdict does.
     #[command(flatten)]
     pub gates: GateFlags,
+    /// Another rb-bench that runs the before arm
+    #[arg(long, value_name = "PATH")]
+    pub before_bin: Option<PathBuf>,
+    /// Another rb-bench that runs the after arm
+    #[arg(long, value_name = "PATH")]
+    pub after_bin: Option<PathBuf>,
+    /// What is done about a machine that is not quiet
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub guard: GuardChoice,
     /// Text for a person, or one JSON document
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// The managed server.
+}
+
+/// `rb-bench calibrate`
+#[derive(Debug, Args)]
+#[command(after_help = "EXAMPLES:
+  rb-bench calibrate                       the noise of the medium profile on this machine
+  rb-bench calibrate --profile large --guard wait
+  rb-bench calibrate --list                what is known, and nothing is measured
+
+Both arms are the profile's after arm, so that whatever differs is noise. Later benchmarks of that profile on
+this machine call no smaller change than the larger end of the interval; it counts until the kernel,
+Postgres or the machine changes.")]
+pub struct CalibrateArgs {
+    /// What is measured, and on which databases.
     #[command(flatten)]
-    pub cluster: ClusterOptions,
+    pub subject: SubjectFlags,
+    /// Pairs to measure, at least six
+    #[arg(long, short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(6..=1_000))]
+    pub iters: u32,
+    /// Warm-up iterations of each arm, never counted; the profile's when omitted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub warmup: Option<u32>,
+    /// What is done about a machine that is not quiet
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub guard: GuardChoice,
+    /// List what is known, and measure nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Text for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// What a verdict does to the exit code, and what gets one.

@@ -72,3 +72,13 @@ pub struct SuperviseArgs {
     #[arg(long)]
     pub data: PathBuf,
 }
+
+/// What an attendant runs; nobody types this.
+#[derive(Debug, Args)]
+pub struct AttendArgs {
+    /// The program
+    pub program: std::ffi::OsString,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<std::ffi::OsString>,
+}

@@ -9,19 +9,23 @@ mod cluster;
 mod destination;
 mod run;
 mod saved;
+mod subject;
 mod tune;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use self::bench::{Arms, BenchArgs, GateFlags, ProfilesAction, ProfilesArgs, SelftestArgs};
+pub use self::bench::{
+    Arms, BenchArgs, CalibrateArgs, GateFlags, ProfilesAction, ProfilesArgs, SelftestArgs,
+};
 pub use self::cdc::{CdcAction, CdcArgs};
-pub use self::cluster::{ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
+pub use self::cluster::{AttendArgs, ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
 pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
 pub use self::saved::{
     CompareArgs, CompareFormat, ComparedArm, ExportArgs, HistoryAction, HistoryArgs, HistoryFilter,
     RepeatArgs, Schema, SchemaArgs,
 };
+pub use self::subject::{GuardChoice, SubjectFlags};
 pub use self::tune::TuneArgs;
 
 /// How output is printed.
@@ -97,6 +101,8 @@ pub enum Command {
     Repeat(RepeatArgs),
     /// Print the JSON Schema of what is saved
     Schema(SchemaArgs),
+    /// Measure the noise of this machine: a profile against itself
+    Calibrate(CalibrateArgs),
     /// Try the statistics on simulated sessions whose truth is known
     Selftest(SelftestArgs),
     /// Manage the throw-away Postgres
@@ -104,6 +110,9 @@ pub enum Command {
     /// Wait for the end of standard input, then stop the server (used by rb-bench itself)
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArgs),
+    /// Run a program until it or standard input ends (used by rb-bench itself)
+    #[command(name = "__attend", hide = true)]
+    Attend(AttendArgs),
 }
 
 #[cfg(test)]

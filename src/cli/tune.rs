@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::bench::percent;
-use super::{ClusterOptions, Format};
+use super::{Format, SubjectFlags};
 
 /// `rb-bench tune`
 #[derive(Debug, Args)]
@@ -23,24 +23,9 @@ Every value runs once in each round, in shuffled order; the choice is the smalle
 best by more than the threshold, and fresh pairs then say what `auto` loses against it. Values that resolve to the
 same number of workers are measured once. Arms of a profile play no part: its pipeline is tuned as it is written.")]
 pub struct TuneArgs {
-    /// Profile to tune: a shipped one (`rb-bench profiles`) or a YAML file
-    #[arg(long, short, default_value = "medium", value_name = "PROFILE")]
-    pub profile: String,
-    /// Tune this pipeline document on its own databases
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source_url", "profile", "rows"])]
-    pub pipeline: Option<PathBuf>,
-    /// Read from this database instead of the managed one
-    #[arg(long, value_name = "URL", requires = "dest_url")]
-    pub source_url: Option<String>,
-    /// Write to this database instead of the managed one
-    #[arg(long, value_name = "URL", requires = "source_url")]
-    pub dest_url: Option<String>,
-    /// Write into the named tables, which must be empty, instead of copies beside them
-    #[arg(long)]
-    pub in_place: bool,
-    /// Rows of the dataset; the profile's when omitted
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub rows: Option<u64>,
+    /// What is tuned, and on which databases.
+    #[command(flatten)]
+    pub subject: SubjectFlags,
     /// Values of parallelism to try
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_values = ["1", "2", "3", "4", "6", "8", "12", "16"])]
     pub sweep: Vec<String>,
@@ -83,7 +68,4 @@ pub struct TuneArgs {
     /// Text for a person, or one JSON document
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// The managed server.
-    #[command(flatten)]
-    pub cluster: ClusterOptions,
 }

@@ -9,6 +9,7 @@
 //!     postgresql.conf        written at each start
 //!     server.log             of the last start
 //!     data/  socket/         0700: owned by the account the server runs as
+//!   noise/                   what `rb-bench calibrate` measured, a session a profile
 //! ```
 //!
 //! Nothing may be created outside it.

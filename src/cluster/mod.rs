@@ -173,6 +173,13 @@ fn wait_for_end(child: &mut Child, limit: Duration) -> bool {
     }
 }
 
+/// The directory that holds the servers, and what is kept beside them. It need not be there.
+pub fn home(options: &ClusterOptions) -> Result<PathBuf> {
+    Ok(Home::resolve(options.cluster_dir.as_deref())?
+        .path()
+        .to_owned())
+}
+
 /// Whether the server could live below `directory`, which exists: as root, the ordinary account
 /// it runs as must be able to get there.
 pub fn can_live_in(directory: &Path, programs: &Programs) -> Result<()> {

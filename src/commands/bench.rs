@@ -3,22 +3,23 @@
 //! Everything that can be wrong with the flags, the profile or the output directory is found before
 //! anything is started.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{gates, interrupt, print_line};
+use super::{gates, interrupt, print_line, subject};
+use crate::bench::binary::Binary;
+use crate::bench::order::Arm;
 use crate::bench::profile::Profile;
 use crate::bench::progress::Progress;
 use crate::bench::rules::Rules;
 use crate::bench::runner::{self, Outcome};
-use crate::bench::session::{Databases, Plan};
+use crate::bench::session::Plan;
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, Arms, BenchArgs, Format, GateFlags};
-use crate::cluster::ClusterOptions;
+use crate::cli::{Arms, BenchArgs, Format, GateFlags};
 use crate::config::mask_secrets;
-use crate::config::types::Secret;
 use crate::error::{Error, Kind, Result};
 use crate::report::progress::Terminal;
 use crate::report::{Paper, summary};
@@ -37,12 +38,8 @@ pub(super) async fn run(args: BenchArgs) -> Result<u8> {
 /// What was typed, understood; nothing is started.
 fn plan(args: &BenchArgs) -> Result<Plan> {
     refuse_what_has_no_effect(args)?;
-    let profile = match &args.pipeline {
-        Some(path) => Profile::of_pipeline(path)?,
-        None => Profile::find(&args.profile)?,
-    };
-    let urls = (args.source_url.as_deref(), args.dest_url.as_deref());
-    let databases = databases(urls, args.pipeline.is_some(), &args.cluster);
+    let profile = subject::profile(&args.subject)?;
+    let databases = subject::databases(&args.subject, args.subject.pipeline.is_some());
     let mut rules =
         Rules::at(args.noise_threshold / 100.0).with_gates(&gates::metrics(&args.gates)?);
     if args.until_resolved {
@@ -59,33 +56,38 @@ fn plan(args: &BenchArgs) -> Result<Plan> {
             .seed
             .unwrap_or_else(|| u64::from(rand::random::<u32>())),
         rules,
-        in_place: args.in_place,
+        binaries: binaries(args)?,
+        guard: subject::guard(args.guard),
+        floors: Some(subject::floors(&args.subject)?),
+        in_place: args.subject.in_place,
         arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
-        profile: profile
-            .with_rows(args.rows)
-            .with_flags(&args.before, &args.after)?,
+        profile: profile.with_flags(&args.before, &args.after)?,
         databases,
     })
 }
 
-/// The databases of a session: those whose URLs were given, a document's own, or the managed ones.
-pub(super) fn databases(
-    urls: (Option<&str>, Option<&str>),
-    of_document: bool,
-    cluster: &cli::ClusterOptions,
-) -> Databases {
-    match urls {
-        (Some(source), Some(destination)) => Databases::Given {
-            source: Secret::new(source),
-            destination: Secret::new(destination),
-        },
-        _ if of_document => Databases::OfDocument,
-        _ => Databases::Managed(ClusterOptions {
-            pg_bin: cluster.pg_bin.clone(),
-            cluster_dir: cluster.cluster_dir.clone(),
-            ..ClusterOptions::default()
-        }),
+/// The programs that run the arms, where one is another: then both are run as programs, for what a
+/// program takes to start would be one arm's alone.
+fn binaries(args: &BenchArgs) -> Result<BTreeMap<Arm, Binary>> {
+    let mut binaries = BTreeMap::new();
+    if args.before_bin.is_none() && args.after_bin.is_none() {
+        return Ok(binaries);
     }
+    let arms = [
+        (Arm::Before, &args.before_bin),
+        (Arm::After, &args.after_bin),
+    ];
+    for (arm, path) in arms {
+        if arm == Arm::Before && args.arms == Arms::One {
+            continue;
+        }
+        let binary = match path {
+            Some(path) => Binary::find(path)?,
+            None => Binary::own()?,
+        };
+        binaries.insert(arm, binary);
+    }
+    Ok(binaries)
 }
 
 /// How many pairs: those that were asked for; without a word, what the profile says, and at least
@@ -113,26 +115,14 @@ fn has_gate(flags: &GateFlags) -> bool {
 
 /// A flag that would be ignored is wrong use: the user believes it did something.
 fn refuse_what_has_no_effect(args: &BenchArgs) -> Result<()> {
-    let managed = args.source_url.is_none() && args.pipeline.is_none();
-    require_effect(args.rows, args.in_place, managed)?;
     let wrong = if args.arms == Arms::Both {
         return Ok(());
+    } else if args.before_bin.is_some() {
+        "--before-bin needs both arms: --arms one measures the after arm alone"
     } else if !args.before.is_empty() {
         "--before needs both arms: --arms one measures the after arm alone"
     } else if args.until_resolved || has_gate(&args.gates) {
         "a verdict needs both arms: --arms one measures the after arm alone"
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(Kind::Usage, wrong))
-}
-
-/// The same, of flags that every session has.
-pub(super) fn require_effect(rows: Option<u64>, in_place: bool, managed: bool) -> Result<()> {
-    let wrong = if rows.is_some() && !managed {
-        "--rows needs the managed server: rb-bench does not change how many rows a database of yours has"
-    } else if in_place && managed {
-        "--in-place needs --source-url and --dest-url, or --pipeline: on the managed server every table is rb-bench's own"
     } else {
         return Ok(());
     };

@@ -2,7 +2,9 @@
 //!
 //! [`dispatch`] is the one place that maps results to exit codes and errors to stderr.
 
+mod attend;
 mod bench;
+mod calibrate;
 mod cdc;
 mod check;
 mod cluster;
@@ -19,6 +21,7 @@ mod run;
 mod runs;
 mod schema;
 mod selftest;
+mod subject;
 mod supervise;
 mod tune;
 
@@ -49,7 +52,9 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Repeat(args)) => repeat::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
+        Some(Command::Calibrate(args)) => in_runtime(calibrate::run(args)),
         Some(Command::Selftest(args)) => selftest::run(&args),
+        Some(Command::Attend(args)) => in_runtime(attend::run(args)),
         None => in_runtime(bench::run(cli.bench)),
     };
     match outcome {
@@ -75,6 +80,7 @@ fn wants_json(cli: &Cli) -> bool {
         Some(Command::Marks(args)) => args.at.format,
         Some(Command::Profiles(args)) => args.format,
         Some(Command::Tune(args)) => args.format,
+        Some(Command::Calibrate(args)) => args.format,
         Some(Command::Selftest(args)) => args.format,
         Some(Command::Cdc(args)) => match args.action {
             CdcAction::Setup { format, .. } | CdcAction::Status { format, .. } => format,
@@ -90,7 +96,11 @@ fn wants_json(cli: &Cli) -> bool {
         },
         Some(Command::History(args)) => args.format,
         Some(
-            Command::Export(_) | Command::Repeat(_) | Command::Schema(_) | Command::Supervise(_),
+            Command::Export(_)
+            | Command::Repeat(_)
+            | Command::Schema(_)
+            | Command::Supervise(_)
+            | Command::Attend(_),
         ) => Format::Text,
     };
     format == Format::Json

@@ -1,9 +1,10 @@
 //! `rb-bench tune`: from what was typed to a tuning, and from its outcome to text and a document.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::bench::{self, databases};
-use super::print_line;
+use super::{bench, print_line, subject};
+use crate::bench::guard::GuardMode;
 use crate::bench::profile::Profile;
 use crate::bench::rules::Rules;
 use crate::bench::session::{Databases, Plan};
@@ -80,12 +81,7 @@ fn plan(args: &TuneArgs) -> Result<TunePlan> {
 
 /// What was typed of what and where.
 fn typed(args: &TuneArgs) -> Result<Plan> {
-    let managed = args.source_url.is_none() && args.pipeline.is_none();
-    bench::require_effect(args.rows, args.in_place, managed)?;
-    let profile = match &args.pipeline {
-        Some(path) => Profile::of_pipeline(path)?,
-        None => Profile::find(&args.profile)?,
-    };
+    let profile = subject::profile(&args.subject)?;
     Ok(Plan {
         label: args.label.clone(),
         warmup: args.warmup.unwrap_or(profile.warmup),
@@ -94,10 +90,10 @@ fn typed(args: &TuneArgs) -> Result<Plan> {
             .seed
             .unwrap_or_else(|| u64::from(rand::random::<u32>())),
         rules: Rules::at(args.noise_threshold / 100.0),
-        in_place: args.in_place,
+        in_place: args.subject.in_place,
         ..session(
-            profile.with_rows(args.rows),
-            databases(urls(args), args.pipeline.is_some(), &args.cluster),
+            profile,
+            subject::databases(&args.subject, args.subject.pipeline.is_some()),
         )
     })
 }
@@ -123,8 +119,8 @@ async fn sides(args: &TuneArgs) -> Result<u8> {
 fn plan_again(args: &TuneArgs, artifact: &TuneArtifact) -> Result<TunePlan> {
     let (protocol, profile) = (&artifact.protocol, &artifact.profile);
     let of_document = protocol.databases == "of_document";
-    if (protocol.databases == "given") != args.source_url.is_some() {
-        let wrong = if args.source_url.is_some() {
+    if (protocol.databases == "given") != args.subject.source_url.is_some() {
+        let wrong = if args.subject.source_url.is_some() {
             "it was not begun with --source-url and --dest-url"
         } else {
             "it was begun with --source-url and --dest-url, which are not kept; give them again"
@@ -146,7 +142,7 @@ fn plan_again(args: &TuneArgs, artifact: &TuneArtifact) -> Result<TunePlan> {
         in_place: protocol.writes_to == "in_place",
         ..session(
             found.with_rows(profile.rows),
-            databases(urls(args), of_document, &args.cluster),
+            subject::databases(&args.subject, of_document),
         )
     };
     checked(TunePlan {
@@ -155,10 +151,6 @@ fn plan_again(args: &TuneArgs, artifact: &TuneArtifact) -> Result<TunePlan> {
         values: protocol.values.clone(),
         rounds: protocol.rounds,
     })
-}
-
-fn urls(args: &TuneArgs) -> (Option<&str>, Option<&str>) {
-    (args.source_url.as_deref(), args.dest_url.as_deref())
 }
 
 /// What every tuning's session has in common.
@@ -173,6 +165,9 @@ fn session(profile: Profile, databases: Databases) -> Plan {
         pairs: 0,
         seed: 0,
         rules: Rules::at(0.0),
+        binaries: BTreeMap::new(),
+        guard: GuardMode::Off,
+        floors: None,
         in_place: false,
         arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
     }

@@ -255,7 +255,19 @@ pub async fn explain(request: &RunRequest) -> Result<PlanSummary> {
     orchestrator::explain(request).await
 }
 
+/// Plans the pipeline and holds its snapshot, without moving a row: for whoever lets another program
+/// run it at that snapshot, and verifies what that one did. Its result is blank.
+pub async fn witness(request: &RunRequest) -> Result<FinishedRun> {
+    orchestrator::witness(request).await
+}
+
 impl FinishedRun {
+    /// The exported snapshot that the source was read at; none where no server holds its rows.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&str> {
+        Some(&self.held.as_ref()?.snapshot.as_ref()?.id)
+    }
+
     /// A run that was done earlier, as the ledger has it.
     fn replayed(result: PipelineResult, run: &str) -> Self {
         let plan = PlanSummary {

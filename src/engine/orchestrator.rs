@@ -7,14 +7,18 @@ use std::time::Instant;
 
 use super::attempt::Attempt;
 use super::leader::Leader;
+use super::planning::Planned;
+use super::result::PipelineResult;
+use super::snapshot::Snapshot;
 use super::state::RunId;
 use super::stop::interrupted;
-use super::{FinishedRun, PlanSummary, RunRequest, retry};
-use crate::config::types::Pipeline;
+use super::{FinishedRun, Held, PlanSummary, RunRequest, retry};
+use crate::config::types::{DestinationConnector, Pipeline};
 use crate::error::{CommitState, Kind, Result};
 use crate::parallelism::{self, HEURISTIC_TAG, Resolved};
 use crate::postgres::Server;
 use crate::telemetry::counters::Phase;
+use crate::telemetry::histogram::Histograms;
 use crate::telemetry::sampler;
 
 /// Runs the pipeline.
@@ -98,6 +102,43 @@ fn announce(pipeline: &Pipeline, resolved: &Resolved) {
 
 /// Plans the pipeline without moving a row or writing anything.
 pub async fn explain(request: &RunRequest) -> Result<PlanSummary> {
+    let (planned, snapshot) = look(request).await?;
+    if let Some(snapshot) = snapshot {
+        snapshot.release().await;
+    }
+    Ok(planned.summary)
+}
+
+/// Plans the pipeline, and holds what a verification of it needs while somebody else runs it.
+pub async fn witness(request: &RunRequest) -> Result<FinishedRun> {
+    let (planned, snapshot) = look(request).await?;
+    let destination = match &request.pipeline.destination.connector {
+        DestinationConnector::Postgres(postgres) => {
+            Some(Server::from_endpoint(&postgres.endpoint)?)
+        }
+        DestinationConnector::Null => None,
+    };
+    let streams = planned.matched.len();
+    Ok(FinishedRun {
+        result: PipelineResult::default(),
+        notes: planned.summary.notes.clone(),
+        plan: planned.summary,
+        histograms: Histograms::default(),
+        replayed: false,
+        changes: None,
+        held: Some(Held {
+            snapshot,
+            destination,
+            matched: planned.matched,
+            baselines: vec![None; streams],
+            merged: vec![None; streams],
+            cancel: request.cancel.clone(),
+        }),
+    })
+}
+
+/// Everything a run finds out before it makes anything, and the snapshot it found it under.
+async fn look(request: &RunRequest) -> Result<(Planned, Option<Snapshot>)> {
     let resolved = parallelism::resolve_pipeline(&request.pipeline, request.available_cores);
     announce(&request.pipeline, &resolved);
     let run = RunId::fresh();
@@ -118,11 +159,16 @@ pub async fn explain(request: &RunRequest) -> Result<PlanSummary> {
     };
     let source = attempt.open_source().await?;
     let planned = attempt.plan(leader.as_ref(), &source).await;
-    if let Some(snapshot) = source.snapshot {
-        snapshot.release().await;
-    }
     if let Some(leader) = leader {
         leader.leave().await;
     }
-    Ok(planned?.summary)
+    match planned {
+        Ok(planned) => Ok((planned, source.snapshot)),
+        Err(error) => {
+            if let Some(snapshot) = source.snapshot {
+                snapshot.release().await;
+            }
+            Err(error)
+        }
+    }
 }

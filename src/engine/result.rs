@@ -10,8 +10,10 @@ use crate::parallelism::ParallelismFields;
 pub const RESULT_LINE_PREFIX: &str = "@@BENCH_JSON@@";
 
 /// What one run did. Seconds are wall time; phases that several workers go through are the
-/// maximum over workers; bytes are COPY bytes.
+/// maximum over workers; bytes are COPY bytes. A field that another version does not have reads as
+/// nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PipelineResult {
     /// Rows received from the source.
     pub records_read: u64,
@@ -66,6 +68,7 @@ pub struct PipelineResult {
 
 /// What one shard (a stream on a worker) did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ShardMetrics {
     /// The stream's name, with its schema.
     pub stream_name: String,

@@ -177,6 +177,37 @@ pub(super) fn percent(share: f64) -> String {
 pub(super) fn counted(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
+/// Which programs ran the arms, where they were others.
+#[must_use]
+pub fn programs(artifact: &Artifact) -> Vec<String> {
+    let binaries = artifact.protocol.binaries.iter();
+    binaries
+        .map(|(arm, binary)| {
+            let digest = binary.sha256.get(..12).unwrap_or(&binary.sha256);
+            format!("{arm:<7} {} ({}, {digest})", binary.path, binary.version)
+        })
+        .collect()
+}
+
+/// Where the threshold of a verdict comes from; none where there is no verdict.
+#[must_use]
+pub fn threshold(artifact: &Artifact) -> Option<String> {
+    artifact.summary.comparison.as_ref()?.estimate?;
+    let protocol = &artifact.protocol;
+    Some(match &protocol.noise_floor {
+        Some(floor) if floor.percent >= protocol.noise_threshold_pct => format!(
+            "the threshold is the noise floor that was measured here: {:.1} % in {}",
+            floor.percent,
+            counted(u64::from(floor.pairs), "pair")
+        ),
+        Some(floor) => format!(
+            "the threshold is as asked for; the noise floor that was measured here is {:.1} %",
+            floor.percent
+        ),
+        None => "the threshold is as asked for; the noise of this machine is not known (rb-bench calibrate)".into(),
+    })
+}
+
 /// What was seen where it was decided whether to go on, a line a look.
 #[must_use]
 pub fn looks(artifact: &Artifact) -> Vec<String> {

@@ -8,6 +8,7 @@ pub mod export;
 mod figures;
 pub mod history;
 pub mod marks;
+pub mod noise;
 pub mod paper;
 pub mod profiles;
 pub mod progress;

@@ -39,6 +39,13 @@ pub fn text(artifact: &Artifact, path: Option<&Path>, paper: Paper) -> String {
             let _ = writeln!(text, "  {arm:<7} {}", summary.parallelism_reason);
         }
     }
+    let programs = figures::programs(artifact);
+    if !programs.is_empty() {
+        text.push_str("\nrun by, timed from the program's start to its result line\n");
+        for program in programs {
+            let _ = writeln!(text, "  {program}");
+        }
+    }
     text.push_str(&notes(artifact, paper));
     if let Some(path) = path {
         let partial = if artifact.partial { " (partial)" } else { "" };
@@ -102,6 +109,9 @@ fn verdicts(artifact: &Artifact, paper: Paper) -> String {
     for comparison in artifact.summary.verdicts() {
         text.push_str(&verdict(comparison, paper));
     }
+    if let Some(line) = figures::threshold(artifact) {
+        let _ = writeln!(text, "{line}");
+    }
     for line in figures::looks(artifact) {
         let _ = writeln!(text, "{line}");
     }
@@ -133,6 +143,18 @@ fn notes(artifact: &Artifact, paper: Paper) -> String {
         text.push_str("\nmay have disturbed it\n");
         for disturbance in disturbances {
             let _ = writeln!(text, "  {disturbance}");
+        }
+    }
+    let waived = artifact
+        .protocol
+        .guard
+        .iter()
+        .flat_map(|guard| &guard.waived);
+    let mut waived = waived.peekable();
+    if waived.peek().is_some() {
+        text.push_str("\nnot quiet when it began\n");
+        for flag in waived {
+            let _ = writeln!(text, "  {}: {}", flag.kind, flag.text);
         }
     }
     if !artifact.warnings.is_empty() {

@@ -217,6 +217,9 @@ pub struct Protocol {
     pub before: BTreeMap<String, String>,
     /// Overrides of the after arm.
     pub after: BTreeMap<String, String>,
+    /// Other programs that ran the arms; empty where this one did.
+    #[serde(default)]
+    pub binaries: BTreeMap<Arm, BinaryRecord>,
     /// Warm-up iterations of each arm.
     pub warmup: u32,
     /// Measured pairs planned; measured iterations with one arm.
@@ -242,10 +245,14 @@ pub struct Protocol {
     /// number was fixed.
     #[serde(default)]
     pub looks: Vec<Look>,
-    /// The smallest change that counts, percent.
+    /// The smallest change that counts, percent: what was asked for, or the noise floor where that is
+    /// larger.
     pub noise_threshold_pct: f64,
-    /// What was checked before measuring; null where nothing was.
-    pub guard: Option<String>,
+    /// The measured noise of this host and profile; null where none is known.
+    #[serde(default)]
+    pub noise_floor: Option<NoiseFloor>,
+    /// Whether the machine was quiet before measuring; null where nobody looked.
+    pub guard: Option<GuardRecord>,
 }
 
 /// One moment at which a session that runs until it is resolved is looked at.
@@ -255,4 +262,39 @@ pub struct Look {
     pub pairs: u32,
     /// What each comparison said, as the summary prints it; empty where it was not reached.
     pub verdicts: Vec<String>,
+}
+
+/// What the guard found before anything was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardRecord {
+    /// `warn`, `wait`, `fail` or `off`.
+    pub mode: String,
+    /// How long it was waited for a quiet machine, seconds.
+    pub waited_s: f64,
+    /// What spoke against measuring, and was let pass.
+    pub waived: Vec<Flag>,
+}
+
+/// What two equal arms were found to differ by: the larger end of their interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NoiseFloor {
+    /// The floor, percent.
+    pub percent: f64,
+    /// Pairs it was measured in.
+    pub pairs: u32,
+    /// When, UTC.
+    pub measured_at: String,
+    /// The session that measured it.
+    pub session: String,
+}
+
+/// A program that ran an arm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BinaryRecord {
+    /// Where it was.
+    pub path: String,
+    /// What it says its version is.
+    pub version: String,
+    /// SHA-256 of the program.
+    pub sha256: String,
 }

@@ -174,11 +174,13 @@ fn the_names_that_others_rely_on_stay() {
     protocol.arms
     protocol.before
     protocol.before.resources.parallelism
+    protocol.binaries
     protocol.cache_state
     protocol.gate_metric
     protocol.gates
     protocol.guard
     protocol.looks
+    protocol.noise_floor
     protocol.noise_threshold_pct
     protocol.order
     protocol.pairs

@@ -25,7 +25,7 @@ const SEED: u64 = 4;
 pub struct ChangePoint {
     /// The first value on the new level.
     pub at: usize,
-    /// The share of random orders that split as well or better: below 0.05.
+    /// The share of random orders that split as well or better: at most 0.05.
     pub p: f64,
 }
 

@@ -15,7 +15,9 @@ use sha2::{Digest as _, Sha256};
 use super::dataset::Dataset;
 use super::order::Arm;
 use crate::config::types::{Pipeline, Settings};
-use crate::config::{Connections, Document, Override, nearest, process_environment, with_value_at};
+use crate::config::{
+    Connections, Document, Override, mask_secrets, nearest, process_environment, with_value_at,
+};
 use crate::error::{Error, Kind, Result};
 use crate::units::Hex;
 use document::{BenchSettings, Written, WrittenDataset};
@@ -298,7 +300,26 @@ pub fn shown_document(name: &str) -> Result<String> {
     for key in SECRETS.iter().filter(|key| document.at(key).is_some()) {
         text = with_value_at(&text, name, key, "\"***\"")?;
     }
-    Ok(text)
+    // an arm's settings and a comment may hold one as well
+    Ok(text.split_inclusive('\n').map(without_secrets).collect())
+}
+
+/// A line of a document, what may be a password in it masked.
+fn without_secrets(line: &str) -> String {
+    let mut line = if line.contains("://") {
+        mask_secrets(line)
+    } else {
+        line.to_owned()
+    };
+    let key = "password:";
+    if let Some(at) = line.to_ascii_lowercase().find(key) {
+        let value = at + key.len();
+        let end = line[value..]
+            .find([',', '}', '\n'])
+            .map_or(line.len(), |n| value + n);
+        line.replace_range(value..end, " \"***\"");
+    }
+    line
 }
 
 /// The document of a profile as it is written: a shipped one by name, or a file.

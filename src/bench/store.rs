@@ -75,11 +75,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_synced(&temporary, bytes)
-        .and_then(|()| match fs::metadata(path) {
-            Ok(there) => fs::set_permissions(&temporary, there.permissions()),
-            Err(_) => Ok(()),
-        })
+    let permissions = fs::metadata(path).ok().map(|there| there.permissions());
+    let written = write_synced(&temporary, permissions, bytes)
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| fs::File::open(directory)?.sync_all());
     written.map_err(|cause| {
@@ -255,8 +252,16 @@ pub fn latest_tuning(directory: &Path) -> Result<PathBuf> {
     })
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that has these permissions before anything is in it.
+fn write_synced(
+    path: &Path,
+    permissions: Option<fs::Permissions>,
+    bytes: &[u8],
+) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
     file.write_all(bytes)?;
     file.sync_all()
 }

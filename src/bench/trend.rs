@@ -45,7 +45,7 @@ pub struct Change {
     pub before: usize,
     /// Sessions on the new level.
     pub after: usize,
-    /// The share of random orders of the sessions that change as much: below 0.05.
+    /// The share of random orders of the sessions that change as much: at most 0.05.
     pub p: f64,
 }
 

@@ -24,7 +24,7 @@ pub struct BenchArgs {
     pub subject: SubjectFlags,
     /// Pairs to measure (iterations with --arms one); the profile's when omitted, and with a gate at
     /// least those that a verdict needs
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub iters: Option<u32>,
     /// Warm-up iterations of each arm, never counted; the profile's when omitted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
@@ -50,7 +50,7 @@ pub struct BenchArgs {
     /// Smallest change that counts, percent of wall time
     #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = percent)]
     pub noise_threshold: f64,
-    /// Look at 8, 12 and 20 pairs, in intervals of 98.3 %, and end when the verdict is clear
+    /// Look at 8, 12 and 20 pairs, in intervals of 98.3 % (wider with gates), and end when the verdict is clear
     #[arg(long, conflicts_with = "iters")]
     pub until_resolved: bool,
     /// What a verdict does.

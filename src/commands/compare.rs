@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{gates, print_line};
 use crate::bench::archive;
-use crate::bench::artifact::Artifact;
+use crate::bench::artifact::{Artifact, ComparisonRecord};
 use crate::bench::compared::{Compared, Side};
 use crate::bench::conditions::Condition;
 use crate::bench::order::Arm;
 use crate::bench::rules::Rules;
 use crate::cli::{CompareArgs, CompareFormat, ComparedArm};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::report::{Paper, compared as report};
 
 /// The two may not be compared.
@@ -27,7 +27,12 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
     let (before, _) = archive::named(&args.before, &args.out)?;
     let compared = match &args.after {
         None => {
-            let mut rules = rules(args, &[&before]).with_gates(&metrics);
+            // what it was judged by when it was measured shares the chance of error as well
+            let own = before.protocol.gates.iter().map(|name| name.parse());
+            let own: Vec<_> = own.collect::<Result<_>>()?;
+            let mut rules = rules(args, &[&before])
+                .with_gates(&own)
+                .with_gates(&metrics);
             if !before.protocol.looks.is_empty() {
                 // it was looked at more than once, and may not be judged as if it had not been
                 rules = rules.until_resolved();
@@ -48,6 +53,14 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
     print(args, &compared)?;
     if !compared.is_comparable() {
         return Ok(NOT_COMPARABLE);
+    }
+    let few = |record: &ComparisonRecord| record.verdict == "INSUFFICIENT DATA";
+    if args.gates.fail_on_regression && compared.verdicts.iter().all(few) {
+        return Err(Error::new(
+            Kind::Usage,
+            "--fail-on-regression cannot fail here: there are too few iterations for a verdict",
+        )
+        .remedy("measure more (--iters), or leave it out"));
     }
     Ok(gates::exit_code(&args.gates, compared.verdicts.iter()))
 }

@@ -5,6 +5,8 @@ use crate::bench::metric::Metric;
 use crate::cli::GateFlags;
 use crate::error::Result;
 
+/// Rows did not arrive as they left, whatever was asked for.
+const INVALID: u8 = 1;
 /// A gated metric got worse, with `--fail-on-regression`.
 const REGRESSION: u8 = 3;
 /// A gated metric has no clear verdict, with `--require-conclusive`.
@@ -27,6 +29,7 @@ pub(super) fn exit_code<'a>(
     let mut code = 0;
     for comparison in verdicts {
         match comparison.verdict.as_str() {
+            "INVALID" => return INVALID,
             "REGRESSED" if flags.fail_on_regression => return REGRESSION,
             "INCONCLUSIVE" | "INSUFFICIENT DATA" if flags.require_conclusive => code = INCONCLUSIVE,
             _ => {}
@@ -66,6 +69,9 @@ mod tests {
         assert_eq!(code(false, true, &[&few, &slower]), 4);
         assert_eq!(code(true, true, &[&few, &slower]), 3);
         assert_eq!(code(true, true, &[&same]), 0);
+        let rule = Rules::at(0.02).rule(Metric::DurationS);
+        let invalid = Comparison::of_pairs(&[(1.0, 1.0); 6], rule).invalidated();
+        assert_eq!(code(false, false, &[&(&invalid).into()]), 1);
     }
 
     #[test]

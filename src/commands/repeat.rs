@@ -3,8 +3,10 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use clap::Parser as _;
+
 use crate::bench::archive;
-use crate::cli::RepeatArgs;
+use crate::cli::{Cli, RepeatArgs};
 use crate::config::{holds_masked, without_masked};
 use crate::error::{Error, Kind, Result};
 
@@ -26,6 +28,19 @@ pub(super) fn run(args: &RepeatArgs) -> Result<u8> {
             ),
         )
         .remedy("give it by PGPASSWORD, PGPASSFILE or ~/.pgpass and repeat it again"));
+    }
+    // an artifact may come from anywhere: it repeats a benchmark and nothing else
+    let words = std::iter::once("rb-bench".to_owned()).chain(arguments.iter().cloned());
+    let benchmark = Cli::try_parse_from(words).is_ok_and(|cli| cli.command.is_none());
+    if !benchmark {
+        return Err(Error::new(
+            Kind::Data,
+            format!(
+                "session {} holds a command that is no benchmark",
+                session.id
+            ),
+        )
+        .remedy("look at it with --print"));
     }
     super::print_error(&session.repeating_command());
     let program = std::env::current_exe()

@@ -9,7 +9,7 @@ use crate::bench::profile::Profile;
 use crate::bench::rules::Rules;
 use crate::bench::session::{Databases, Plan};
 use crate::bench::store::{self, Output};
-use crate::bench::tune::artifact::TuneArtifact;
+use crate::bench::tune::artifact::{TuneArtifact, TuneIteration};
 use crate::bench::tune::isolate::{self, IsolatePlan};
 use crate::bench::tune::knob::Knob;
 use crate::bench::tune::recorder::Outcome;
@@ -23,6 +23,8 @@ use crate::report::{Paper, tune};
 const REGRESSION: u8 = 3;
 /// The least pairs from which an interval can be made.
 const LEAST_PAIRS: u32 = 6;
+/// The most rounds, pairs or values that the command line takes.
+const MOST: u32 = 1_000;
 
 /// Runs the tuning that was typed.
 pub(super) async fn run(args: TuneArgs) -> Result<u8> {
@@ -119,6 +121,12 @@ async fn sides(args: &TuneArgs) -> Result<u8> {
 fn plan_again(args: &TuneArgs, artifact: &TuneArtifact) -> Result<TunePlan> {
     let (protocol, profile) = (&artifact.protocol, &artifact.profile);
     let of_document = protocol.databases == "of_document";
+    if protocol.rounds > MOST || protocol.pairs > MOST || protocol.values.len() > MOST as usize {
+        return Err(Error::new(
+            Kind::Data,
+            "--resume: the file asks for more rounds, pairs or values than a tuning can have",
+        ));
+    }
     if (protocol.databases == "given") != args.subject.source_url.is_some() {
         let wrong = if args.subject.source_url.is_some() {
             "it was not begun with --source-url and --dest-url"
@@ -195,6 +203,17 @@ fn interrupted(name: &str, directory: &Path) -> Result<TuneArtifact> {
             format!("{} holds sides, which are not resumed", path.display()),
         )
         .remedy("measure them again: rb-bench tune --isolate"));
+    }
+    let delivered = |one: &TuneIteration| one.iteration.verify.is_ok();
+    if !artifact.iterations.iter().all(delivered) {
+        return Err(Error::new(
+            Kind::Verification,
+            format!(
+                "in {} an iteration did not deliver its rows: what follows it says nothing",
+                path.display()
+            ),
+        )
+        .remedy("find out why, and tune anew"));
     }
     if !artifact.partial {
         return Err(Error::new(

@@ -115,7 +115,8 @@ impl Crew {
                     logged = logged.min(written);
                     if let Some(leader) = leader && written - logged >= WAKE_EVERY {
                         logged = written;
-                        leader.wake_wal_writer().await?;
+                        // a connection that is lost is found and explained by the watch below
+                        let _slower = leader.wake_wal_writer().await;
                     }
                 }
                 _ = watch.tick() => {

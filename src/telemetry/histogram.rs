@@ -1,5 +1,7 @@
 //! The four latency distributions of a run, in microseconds, mergeable over workers.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
@@ -96,9 +98,34 @@ pub fn decode(text: &str) -> Result<Histogram<u64>> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(text)
         .map_err(|e| damaged(e.to_string()))?;
+    let inflated = inflate(&bytes).map_err(|e| damaged(e.to_string()))?;
     hdrhistogram::serialization::Deserializer::new()
-        .deserialize(&mut bytes.as_slice())
+        .deserialize(&mut inflated.as_slice())
         .map_err(|e| damaged(e.to_string()))
+}
+
+/// Bytes of the header of either form before the deflated bytes: a cookie and their length.
+const DEFLATE_HEADER: usize = 8;
+/// Bytes of the header inside: cookie, length, offset, digits, lowest, highest, ratio.
+const V2_HEADER: usize = 40;
+/// More than a histogram of ours can have, bytes.
+const LARGEST: u64 = 8 << 20;
+
+/// What is inside of a V2 deflate form, which says itself how long it is: a file from elsewhere may say
+/// anything, and the library makes room for it before it looks.
+fn inflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let cut_off = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    let deflated = bytes.get(DEFLATE_HEADER..).ok_or_else(cut_off)?;
+    let mut inside = Vec::new();
+    flate2::read::ZlibDecoder::new(deflated)
+        .take(LARGEST)
+        .read_to_end(&mut inside)?;
+    let length = inside.get(4..8).and_then(|four| four.try_into().ok());
+    let length = u32::from_be_bytes(length.ok_or_else(cut_off)?) as usize;
+    if inside.len() < V2_HEADER || length > inside.len() - V2_HEADER {
+        return Err(cut_off());
+    }
+    Ok(inside)
 }
 
 #[cfg(test)]
@@ -116,7 +143,20 @@ mod tests {
         let back = decode(&text).unwrap();
         assert_eq!(back.len(), 2);
         assert!(back.max() >= MAX_US);
-        for damaged in ["", "%", &text[..text.len() / 2]] {
+        // a length that is not there, in a text that is whole otherwise
+        let mut boastful = inflate(
+            &base64::engine::general_purpose::STANDARD
+                .decode(&text)
+                .unwrap(),
+        )
+        .unwrap();
+        boastful[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
+        let mut deflated = vec![0; DEFLATE_HEADER];
+        flate2::read::ZlibEncoder::new(boastful.as_slice(), flate2::Compression::fast())
+            .read_to_end(&mut deflated)
+            .unwrap();
+        let boastful = base64::engine::general_purpose::STANDARD.encode(deflated);
+        for damaged in ["", "%", &text[..text.len() / 2], &boastful] {
             assert_eq!(decode(damaged).unwrap_err().kind(), Kind::Data);
         }
     }

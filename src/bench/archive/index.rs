@@ -42,8 +42,6 @@ pub(super) enum Content {
     Session(Box<Entry>),
     /// Another kind of artifact of rb-bench, or something else's JSON.
     Other,
-    /// What should be a session and cannot be read, and why.
-    Unreadable(String),
 }
 
 /// The files of a directory that were read before.

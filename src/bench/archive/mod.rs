@@ -57,16 +57,22 @@ impl Archive {
             let content = known
                 .content(&file, stamp)
                 .cloned()
-                .unwrap_or_else(|| content_of(&file, &directory.join(&file)));
-            match &content {
-                Content::Session(entry) => archive.entries.push(Entry::clone(entry)),
-                Content::Other => {}
-                Content::Unreadable(reason) => archive.unreadable.push(Unreadable {
-                    file: file.clone(),
-                    reason: reason.clone(),
-                }),
+                .map_or_else(|| content_of(&file, &directory.join(&file)), Ok);
+            match content {
+                Ok(content) => {
+                    if let Content::Session(entry) = &content {
+                        // the directory says what the file is called, not what is in the index
+                        let file = file.clone();
+                        archive.entries.push(Entry {
+                            file,
+                            ..Entry::clone(entry)
+                        });
+                    }
+                    index.add(file, stamp, content);
+                }
+                // another day it may be readable, by another user or another version
+                Err(reason) => archive.unreadable.push(Unreadable { file, reason }),
             }
-            index.add(file, stamp, content);
         }
         if index != known {
             index.keep_in(directory);
@@ -217,18 +223,19 @@ fn files_in(directory: &Path) -> Result<Vec<(String, Stamp)>> {
     Ok(files)
 }
 
-fn content_of(file: &str, path: &Path) -> Content {
+/// What a file holds, or why a session in it cannot be read.
+fn content_of(file: &str, path: &Path) -> Result<Content, String> {
     let schema = store::read(path).and_then(|bytes| store::schema_of(&bytes, path));
-    match schema {
-        Ok(schema) if schema == SCHEMA => match store::load(path) {
-            Ok(session) => Content::Session(Box::new(Entry::of(file, &session))),
-            Err(error) => Content::Unreadable(error.message().to_owned()),
-        },
-        // a session of a version to come is worth a word, another kind of artifact is not
-        Ok(schema) if schema.starts_with("rb-bench.run.") => {
-            Content::Unreadable(format!("it has the format `{schema}`"))
+    let said = |error: Error| error.message().to_owned();
+    match schema.map_err(said)? {
+        schema if schema == SCHEMA => {
+            let session = store::load(path).map_err(said)?;
+            Ok(Content::Session(Box::new(Entry::of(file, &session))))
         }
-        Ok(_) => Content::Other,
-        Err(error) => Content::Unreadable(error.message().to_owned()),
+        // a session of a version to come is worth a word, another kind of artifact is not
+        schema if schema.starts_with("rb-bench.run.") => {
+            Err(format!("it has the format `{schema}`"))
+        }
+        _ => Ok(Content::Other),
     }
 }

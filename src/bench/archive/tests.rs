@@ -157,3 +157,19 @@ fn a_path_needs_no_archive() {
     assert_eq!(error.kind(), Kind::NotFound);
     assert!(error.to_string().contains("gone.json"), "{error}");
 }
+
+#[test]
+fn an_index_from_elsewhere_cannot_name_another_file() {
+    let (place, archive) = archive_of(&FOUR[..1]);
+    let real = archive.entries()[0].file.clone();
+    let index = place.path().join(".rb-bench-index.v1");
+    let text = std::fs::read_to_string(&index).unwrap();
+    let bent = text.replace(
+        &format!("\"file\":\"{real}\""),
+        "\"file\":\"../elsewhere.json\"",
+    );
+    assert_ne!(text, bent);
+    std::fs::write(&index, bent).unwrap();
+    let archive = Archive::open(place.path()).unwrap();
+    assert_eq!(archive.entries()[0].file, real);
+}

@@ -196,3 +196,23 @@ fn a_new_profile_is_a_profile() {
         );
     }
 }
+
+#[test]
+fn a_shown_line_keeps_no_password() {
+    for (line, shown) in [
+        (
+            "  before: { destination.config.password: hush, x: 1 }\n",
+            "  before: { destination.config.password: \"***\", x: 1 }\n",
+        ),
+        (
+            "# once postgres://me:hush@db/x\n",
+            "# once postgres://me:***@db/x\n",
+        ),
+        (
+            "  - { name: mail, expr: \"'user' || i || '@example.com'\" }\n",
+            "  - { name: mail, expr: \"'user' || i || '@example.com'\" }\n",
+        ),
+    ] {
+        assert_eq!(without_secrets(line), shown);
+    }
+}

@@ -63,7 +63,8 @@ pub fn choice(
     knob: Knob,
 ) -> Option<ChoiceRecord> {
     let protocol = &artifact.protocol;
-    let measured = protocol.values.len() - protocol.same.values().map(Vec::len).sum::<usize>();
+    let same: usize = protocol.same.values().map(Vec::len).sum();
+    let measured = protocol.values.len().saturating_sub(same);
     let whole = settings.len() == measured && settings.iter().all(|s| s.rounds >= protocol.rounds);
     // the same work in each: the shortest median is the greatest throughput
     let throughputs: Vec<f64> = settings.iter().map(|s| 1.0 / s.duration_s.median).collect();

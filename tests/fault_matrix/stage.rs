@@ -1,11 +1,12 @@
 //! Two servers of the matrix' own, each behind a relay whose address outlives it: so that a server
 //! can be stopped and started, and the network to it cut, under a run.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,9 @@ struct Relay {
     server: AtomicU16,
     /// The next bytes that pass are the last, and only half of them arrive.
     cutting: AtomicBool,
-    open: Mutex<Vec<TcpStream>>,
+    /// One end of each connection that is open, by its number.
+    open: Mutex<BTreeMap<u64, TcpStream>>,
+    connections: AtomicU64,
 }
 
 impl Side {
@@ -198,15 +201,20 @@ impl Relay {
             let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else {
                 return;
             };
+            let number = self.connections.fetch_add(1, Ordering::SeqCst);
             if let Ok(end) = from.try_clone() {
-                self.open
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(end);
+                self.open().insert(number, end);
             }
             let relay = Arc::clone(self);
-            thread::spawn(move || relay.pass(&mut from, &mut to));
+            thread::spawn(move || {
+                relay.pass(&mut from, &mut to);
+                relay.open().remove(&number);
+            });
         }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, TcpStream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pass(&self, from: &mut TcpStream, to: &mut TcpStream) {
@@ -214,8 +222,7 @@ impl Relay {
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             if self.cutting.swap(false, Ordering::SeqCst) {
                 let _ = to.write_all(&buffer[..n / 2]);
-                let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-                for end in open.drain(..) {
+                for end in self.open().values() {
                     let _ = end.shutdown(Shutdown::Both);
                 }
             } else if to.write_all(&buffer[..n]).is_err() {

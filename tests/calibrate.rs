@@ -84,7 +84,9 @@ fn a_noise_floor_is_measured_kept_and_heeded() {
     assert_eq!(heeded["noise_threshold_pct"], floor["percent"]);
     let asked = bench("100");
     assert_eq!(&asked["noise_floor"], floor);
-    assert_eq!(asked["noise_threshold_pct"], 100.0);
+    // six pairs of so small a copy may differ by more than that
+    let larger = floor["percent"].as_f64().unwrap().max(100.0);
+    assert_eq!(asked["noise_threshold_pct"], larger);
 
     // another kernel ends it
     let kept = measured[0]["path"].as_str().unwrap();

@@ -329,9 +329,9 @@ pub(super) fn tool() -> Tool {
     }
 }
 
-/// A moment, as artifacts write it.
+/// A moment, as artifacts write it: to the microsecond, for sessions of one second have an order too.
 pub(super) fn stamp(moment: jiff::Timestamp) -> String {
-    moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    moment.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 /// What is measured, as artifacts describe it.

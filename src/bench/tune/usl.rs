@@ -1,6 +1,8 @@
 //! The Universal Scalability Law: why throughput stops growing with the number of workers.
 //!
-//!     X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)),  sigma, kappa >= 0
+//! ```text
+//! X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)),  sigma, kappa >= 0
+//! ```
 //!
 //! (N. J. Gunther, Guerrilla Capacity Planning, 2007, chapter 5.) `lambda` is what one worker moves,
 //! `sigma` the share that all workers wait for one another (contention), `kappa` what it costs that

@@ -100,6 +100,10 @@ fn two_builds_are_compared_on_the_same_databases_and_verified_by_us() {
         binaries["after"]["path"],
         Path::new(BINARY).display().to_string()
     );
+    assert_eq!(
+        artifact["protocol"]["before"],
+        artifact["protocol"]["after"]
+    );
     let iterations = artifact["iterations"].as_array().unwrap();
     assert_eq!(iterations.len(), 4);
     for iteration in iterations {

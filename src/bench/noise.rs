@@ -4,12 +4,17 @@
 //! session on this host and profile may call a smaller change than that one. A floor holds under
 //! the [`Conditions`] it was measured under; another kernel, Postgres or machine ends it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::artifact::{Artifact, NoiseFloor};
 use super::conditions::{Condition, Conditions, Difference};
+use super::metric::Metric;
+use super::rules::Rules;
 use super::store::{self, Output};
+use super::summary;
+use super::verdict::Comparison;
 use crate::error::{Error, Result};
 
 /// Conditions by which a floor is found: those of what was measured, not of where.
@@ -47,7 +52,12 @@ pub enum Known {
     /// What was measured no longer holds.
     Expired(Vec<Difference>),
     /// The floor.
-    Floor(NoiseFloor),
+    Floor {
+        /// Of wall time.
+        floor: NoiseFloor,
+        /// Of every metric that it is known of, as a relative change: 0.02 for 2 %.
+        by_metric: BTreeMap<Metric, f64>,
+    },
 }
 
 impl Floors {
@@ -73,9 +83,9 @@ impl Floors {
         let floor = floor(session)
             .ok_or_else(|| Error::internal("a session without an interval was to be kept"))?;
         let path = Output::at(&self.directory)?.save(session)?;
-        for older in self.all() {
-            if older.path != path && differences(&older.session, session, is_subject).is_empty() {
-                fs::remove_file(&older.path).map_err(|e| Error::file("delete", &older.path, e))?;
+        for (older, of) in self.sessions() {
+            if older != path && differences(&of, session, is_subject).is_empty() {
+                fs::remove_file(&older).map_err(|e| Error::file("delete", &older, e))?;
             }
         }
         Ok(Calibration {
@@ -97,34 +107,41 @@ impl Floors {
         };
         let changed = differences(&newest.session, session, |condition| !is_subject(condition));
         if changed.is_empty() {
-            Known::Floor(newest.floor.clone())
+            Known::Floor {
+                floor: newest.floor.clone(),
+                by_metric: by_metric(&newest.session),
+            }
         } else {
             Known::Expired(changed)
         }
     }
 
-    /// Everything that is kept and can be read, newest first.
+    /// Every whole calibration that is kept and can be read, newest first.
     #[must_use]
     pub fn all(&self) -> Vec<Calibration> {
-        let entries = fs::read_dir(&self.directory)
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut all: Vec<Calibration> = entries
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|e| e == "json"))
-            .filter_map(|path| {
-                let session = store::load(&path).ok()?;
-                let floor = floor(&session)?;
+        let mut all: Vec<Calibration> = self
+            .sessions()
+            .filter(|(_, session)| !session.partial)
+            .filter_map(|(path, session)| {
                 Some(Calibration {
+                    floor: floor(&session)?,
                     path,
                     session,
-                    floor,
                 })
             })
             .collect();
         all.sort_by(|a, b| b.session.created_at.cmp(&a.session.created_at));
         all
+    }
+
+    /// Everything that can be read, those that were killed included.
+    fn sessions(&self) -> impl Iterator<Item = (PathBuf, Artifact)> {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten();
+        entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+            .filter_map(|path| Some((path.clone(), store::load(&path).ok()?)))
     }
 }
 
@@ -147,29 +164,44 @@ fn differences(
     named.collect()
 }
 
-/// The larger end, in absolute value, of the interval around the ratio of two equal arms; none
-/// where there is no interval.
+/// The floor of wall time; none where there is no interval.
 fn floor(session: &Artifact) -> Option<NoiseFloor> {
-    let comparison = session.summary.comparison.as_ref()?;
-    let end = comparison
-        .ci_low?
-        .ln()
-        .abs()
-        .max(comparison.ci_high?.ln().abs());
+    let compared = compared(session, Metric::DurationS);
     Some(NoiseFloor {
-        percent: end.exp_m1() * 100.0,
-        pairs: comparison.pairs,
+        percent: larger_end(&compared)? * 100.0,
+        pairs: compared.size.least() as u32,
         measured_at: session.created_at.clone(),
         session: session.id.clone(),
     })
 }
 
+fn by_metric(session: &Artifact) -> BTreeMap<Metric, f64> {
+    let metrics = Metric::ALL.into_iter();
+    metrics
+        .filter_map(|metric| Some((metric, larger_end(&compared(session, metric))?)))
+        .collect()
+}
+
+/// The two equal arms in one metric, at 95 % whatever else is asked of the session.
+fn compared(session: &Artifact, metric: Metric) -> Comparison {
+    let pairs: Vec<(f64, f64)> = summary::pairs(&session.iterations)
+        .iter()
+        .filter_map(|(before, after)| metric.of(before).zip(metric.of(after)))
+        .collect();
+    Comparison::of_pairs(&pairs, Rules::at(0.0).rule(metric))
+}
+
+/// The larger end, in absolute value, of the interval around a ratio, as a relative change.
+fn larger_end(compared: &Comparison) -> Option<f64> {
+    let (low, high) = compared.estimate?.interval();
+    Some(low.ln().abs().max(high.ln().abs()).exp_m1())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::artifact::Status;
+    use super::super::examples;
     use super::super::order::Arm;
-    use super::super::rules::Rules;
-    use super::super::{examples, summary};
     use super::*;
 
     /// Two equal arms of eight pairs that differ by at most 4 %.
@@ -187,6 +219,7 @@ mod tests {
             }
         }
         session.id = id.into();
+        session.partial = false;
         session.created_at = created_at.into();
         session.summary = summary::of(&session.iterations, &Rules::at(0.0), Status::Complete, None);
         session
@@ -196,15 +229,20 @@ mod tests {
     fn the_floor_is_the_larger_end_of_the_interval() {
         let session = equal("00000001", "2026-11-24T10:00:00Z");
         let kept = floor(&session).unwrap();
-        let comparison = session.summary.comparison.unwrap();
+        let comparison = session.summary.comparison.clone().unwrap();
         let high = (comparison.ci_high.unwrap() - 1.0) * 100.0;
         assert!(
             (kept.percent - high).abs() < 1e-9 && kept.percent > 2.0,
             "{kept:?}"
         );
-        let mut mirrored = equal("00000001", "2026-11-24T10:00:00Z");
-        let record = mirrored.summary.comparison.as_mut().unwrap();
-        (record.ci_low, record.ci_high) = (Some(1.0 / comparison.ci_high.unwrap()), Some(1.0));
+        // the arms exchanged: the same floor
+        let mut mirrored = session;
+        for iteration in &mut mirrored.iterations {
+            iteration.arm = match iteration.arm {
+                Arm::Before => Arm::After,
+                Arm::After => Arm::Before,
+            };
+        }
         assert!((floor(&mirrored).unwrap().percent - kept.percent).abs() < 1e-9);
         assert_eq!(floor(&examples::session()), None);
     }
@@ -216,7 +254,13 @@ mod tests {
         let session = equal("00000001", "2026-11-24T10:00:00Z");
         assert_eq!(floors.of(&session), Known::Unmeasured);
         let kept = floors.keep(&session).unwrap();
-        assert_eq!(floors.of(&session), Known::Floor(kept.floor));
+        let Known::Floor { floor, by_metric } = floors.of(&session) else {
+            panic!("{:?}", floors.of(&session));
+        };
+        assert_eq!(floor, kept.floor);
+        assert!((by_metric[&Metric::DurationS] * 100.0 - floor.percent).abs() < 1e-9);
+        // memory was the same in all iterations
+        assert!(by_metric[&Metric::RssPeak].abs() < 1e-12);
         let mut larger = session.clone();
         larger.profile.data_digest = Some("12".repeat(32));
         assert_eq!(floors.of(&larger), Known::Unmeasured);
@@ -240,6 +284,14 @@ mod tests {
             .unwrap();
         floors
             .keep(&equal("00000002", "2026-11-24T11:00:00Z"))
+            .unwrap();
+        let all = floors.all();
+        assert_eq!(all.len(), 1);
+        let mut killed = equal("00000003", "2026-11-24T12:00:00Z");
+        killed.partial = true;
+        Output::at(floors.directory())
+            .unwrap()
+            .save(&killed)
             .unwrap();
         let all = floors.all();
         assert_eq!(all.len(), 1);

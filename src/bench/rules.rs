@@ -3,6 +3,8 @@
 //! The chance of a wrong verdict is shared out over everything that may give one: m metrics and k
 //! looks take intervals at alpha / (m k) (Bonferroni), whatever order they are looked at in.
 
+use std::collections::BTreeMap;
+
 use super::metric::Metric;
 use super::stats::{ALPHA, pairs_needed};
 use super::verdict::Rule;
@@ -15,6 +17,7 @@ pub const LOOKS: [u32; 3] = [8, 12, 20];
 pub struct Rules {
     metrics: Vec<Metric>,
     threshold: f64,
+    floors: BTreeMap<Metric, f64>,
     until_resolved: bool,
 }
 
@@ -25,6 +28,7 @@ impl Rules {
         Self {
             metrics: vec![Metric::DurationS],
             threshold,
+            floors: BTreeMap::new(),
             until_resolved: false,
         }
     }
@@ -49,10 +53,10 @@ impl Rules {
         }
     }
 
-    /// The same with another threshold.
+    /// The same where the noise of metrics is known, 0.02 for 2 %: no change below it counts.
     #[must_use]
-    pub fn with_threshold(self, threshold: f64) -> Self {
-        Self { threshold, ..self }
+    pub fn with_floors(self, floors: BTreeMap<Metric, f64>) -> Self {
+        Self { floors, ..self }
     }
 
     /// The metrics that get a verdict, wall time first.
@@ -61,10 +65,10 @@ impl Rules {
         &self.metrics
     }
 
-    /// The smallest change that counts: 0.02 for 2 %.
+    /// The smallest change of wall time that counts: 0.02 for 2 %.
     #[must_use]
     pub fn threshold(&self) -> f64 {
-        self.threshold
+        self.rule(Metric::DurationS).threshold
     }
 
     /// The pairs at which it is decided whether to go on; empty where their number is fixed.
@@ -88,9 +92,10 @@ impl Rules {
     /// What one metric is held against.
     #[must_use]
     pub fn rule(&self, metric: Metric) -> Rule {
+        let floor = self.floors.get(&metric).copied().unwrap_or(0.0);
         Rule {
             metric,
-            threshold: self.threshold,
+            threshold: self.threshold.max(floor),
             alpha: self.alpha(),
         }
     }
@@ -121,6 +126,16 @@ mod tests {
         assert!((alpha(&[Metric::DurationS], false) - 0.05).abs() < 1e-12);
         assert!((alpha(&[Metric::RssPeak, Metric::RssPeak], false) - 0.025).abs() < 1e-12);
         assert!((alpha(&[Metric::RssPeak], true) - 0.05 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_threshold_is_never_below_the_noise_of_its_metric() {
+        let floors = BTreeMap::from([(Metric::DurationS, 0.03), (Metric::RssPeak, 0.01)]);
+        let rules = Rules::at(0.02).with_floors(floors);
+        let threshold = |metric| rules.rule(metric).threshold;
+        assert!((rules.threshold() - 0.03).abs() < 1e-12);
+        assert!((threshold(Metric::RssPeak) - 0.02).abs() < 1e-12);
+        assert!((threshold(Metric::WalBytes) - 0.02).abs() < 1e-12);
     }
 
     #[test]

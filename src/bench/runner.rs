@@ -134,12 +134,11 @@ impl Bench {
                     why.join("; ")
                 ));
             }
-            Known::Floor(floor) => {
-                let threshold = self.rules.threshold().max(floor.percent / 100.0);
-                self.rules = self.rules.clone().with_threshold(threshold);
+            Known::Floor { floor, by_metric } => {
                 let protocol = &mut self.artifact.protocol;
-                protocol.noise_threshold_pct = threshold * 100.0;
+                protocol.noise_threshold_pct = protocol.noise_threshold_pct.max(floor.percent);
                 protocol.noise_floor = Some(floor);
+                self.rules = self.rules.clone().with_floors(by_metric);
             }
         }
     }

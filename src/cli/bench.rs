@@ -56,7 +56,7 @@ pub struct BenchArgs {
     /// What a verdict does.
     #[command(flatten)]
     pub gates: GateFlags,
-    /// Another rb-bench that runs the before arm
+    /// Another rb-bench that runs the before arm, with the after arm's settings and --before on top
     #[arg(long, value_name = "PATH")]
     pub before_bin: Option<PathBuf>,
     /// Another rb-bench that runs the after arm

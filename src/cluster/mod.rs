@@ -180,6 +180,14 @@ pub fn home(options: &ClusterOptions) -> Result<PathBuf> {
         .to_owned())
 }
 
+/// Makes that directory where it is not there, so that servers can live in it too.
+pub fn make_home(options: &ClusterOptions) -> Result<PathBuf> {
+    Ok(Home::resolve(options.cluster_dir.as_deref())?
+        .create()?
+        .path()
+        .to_owned())
+}
+
 /// Whether the server could live below `directory`, which exists: as root, the ordinary account
 /// it runs as must be able to get there.
 pub fn can_live_in(directory: &Path, programs: &Programs) -> Result<()> {

@@ -61,9 +61,19 @@ fn plan(args: &BenchArgs) -> Result<Plan> {
         floors: Some(subject::floors(&args.subject)?),
         in_place: args.subject.in_place,
         arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
-        profile: profile.with_flags(&args.before, &args.after)?,
+        profile: arms(args, profile)?,
         databases,
     })
+}
+
+/// The profile with the settings of its arms. Where programs are compared, what differs is the program:
+/// the before arm has the after arm's settings, and its own flags on top.
+fn arms(args: &BenchArgs, profile: Profile) -> Result<Profile> {
+    if args.before_bin.is_none() && args.after_bin.is_none() {
+        return profile.with_flags(&args.before, &args.after);
+    }
+    let equal = profile.with_flags(&[], &args.after)?.with_equal_arms();
+    equal.with_flags(&args.before, &[])
 }
 
 /// The programs that run the arms, where one is another: then both are run as programs, for what a

@@ -15,11 +15,11 @@ use crate::report::{Paper, noise};
 
 /// Measures, or lists what is known.
 pub(super) async fn run(args: CalibrateArgs) -> Result<u8> {
-    let floors = subject::floors(&args.subject)?;
     if args.list {
-        return print(&args, &floors.all());
+        return print(&args, &subject::floors(&args.subject)?.all());
     }
     let plan = plan(&args)?;
+    let floors = subject::floors_to_fill(&args.subject)?;
     let output = Output::at(floors.directory())?;
     let outcome = bench::shown(async |progress, cancel, leftovers| {
         runner::run(&plan, &output, &progress, &cancel, &leftovers).await

@@ -46,6 +46,13 @@ pub(super) fn floors(flags: &SubjectFlags) -> Result<Floors> {
     Ok(Floors::beside(&cluster::home(&cluster_options(flags))?))
 }
 
+/// The same, in a place that is made for it.
+pub(super) fn floors_to_fill(flags: &SubjectFlags) -> Result<Floors> {
+    Ok(Floors::beside(&cluster::make_home(&cluster_options(
+        flags,
+    ))?))
+}
+
 /// What is done about a machine that is not quiet.
 pub(super) fn guard(choice: GuardChoice) -> GuardMode {
     match choice {

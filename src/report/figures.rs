@@ -60,8 +60,13 @@ pub(super) fn extent(artifact: &Artifact) -> String {
     } else {
         ("iteration", "")
     };
+    let most = if protocol.looks.is_empty() {
+        ""
+    } else {
+        "at most "
+    };
     format!(
-        "{}, {}{each} before them",
+        "{most}{}, {}{each} before them",
         counted(u64::from(protocol.pairs), unit),
         counted(u64::from(protocol.warmup), "warm-up"),
     )

@@ -6,7 +6,7 @@ PAIRS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test torture check clean ensure
+.PHONY: help bench test torture check clean ensure browser
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +16,7 @@ help: ## list these targets
 bench: ensure ## build, then benchmark: medium profile, before and after, three pairs
 	$(CARGO) run --locked --release -- --profile $(PROFILE) --iters $(PAIRS) $(ARGS)
 
-test: ensure ## run every test, doc tests included; each criterion bench runs once, untimed
+test: ensure browser ## run every test, doc tests included; each criterion bench runs once, untimed
 	$(CARGO) test --locked --all-targets --features fail-points --no-fail-fast
 	$(CARGO) test --locked --doc
 
@@ -35,3 +35,7 @@ clean: ## delete what was built; the seeded data stays (rb-bench cluster reset d
 ensure:
 	@command -v $(CARGO) >/dev/null || { echo 'cargo is missing: install Rust from https://rustup.rs' >&2; exit 1; }
 	@scripts/ensure-postgres
+
+# What the tests look at pages with.
+browser:
+	@scripts/ensure-browser

@@ -10,6 +10,8 @@ use super::artifact::{
 };
 use super::order::Arm;
 use super::rules::Rules;
+use super::tune;
+use super::tune::artifact::{Stage, TuneArtifact, TuneIteration, TuneProtocol, TuneSummary};
 use crate::engine::result::PipelineResult;
 use crate::parallelism::ParallelismFields;
 use crate::telemetry::histogram::{Histograms, encode, record};
@@ -121,6 +123,70 @@ pub(crate) fn session_of(before: &[f64], after: &[f64]) -> Artifact {
         None,
     );
     session
+}
+
+/// A tuning of these values: (value, workers, seconds of each round).
+pub(crate) fn tuning(values: &[(&str, u32, &[f64])]) -> TuneArtifact {
+    let Artifact {
+        tool,
+        invocation,
+        profile,
+        host,
+        postgres,
+        iterations,
+        ..
+    } = session();
+    let mut artifact = TuneArtifact {
+        schema: tune::artifact::SCHEMA.into(),
+        id: "0f3a9c21".into(),
+        created_at: "2026-11-23T20:27:31Z".into(),
+        resumed_at: Vec::new(),
+        label: None,
+        partial: false,
+        tool,
+        invocation,
+        profile,
+        host,
+        postgres,
+        protocol: TuneProtocol {
+            knob: Some(tune::knob::Knob::Parallelism.key().into()),
+            values: values
+                .iter()
+                .map(|(value, _, _)| (*value).to_owned())
+                .collect(),
+            same: BTreeMap::new(),
+            reference: Some("auto".into()),
+            reference_workers: Some(2),
+            reference_same_as: None,
+            rounds: 3,
+            warmup: 1,
+            pairs: 10,
+            seed: 5,
+            target: "existing".into(),
+            writes_to: "managed".into(),
+            databases: "managed".into(),
+            resets: Vec::new(),
+            noise_threshold_pct: 2.0,
+        },
+        iterations: Vec::new(),
+        summary: TuneSummary::blank(),
+        warnings: Vec::new(),
+    };
+    for (value, workers, seconds) in values {
+        for (round, seconds) in (0..).zip(*seconds) {
+            let mut iteration = iterations[2].clone();
+            iteration.pair = round;
+            iteration.duration_s = *seconds;
+            iteration.mb_per_s = 190.0 / seconds;
+            iteration.plan = serde_json::json!({ "workers": workers });
+            artifact.iterations.push(TuneIteration {
+                stage: Stage::Sweep,
+                setting: (*value).to_owned(),
+                iteration,
+            });
+        }
+    }
+    artifact
 }
 
 fn iteration(idx: u32, arm: Arm, pair: u32, phase: IterationPhase, seconds: f64) -> Iteration {

@@ -72,7 +72,11 @@ impl Output {
 /// done with the file stays as it was.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = path.parent().unwrap_or(Path::new("."));
+    // a bare name of a file that is not there yet has the empty path as its parent
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
     let permissions = fs::metadata(path).ok().map(|there| there.permissions());

@@ -23,7 +23,7 @@ pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction
 pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
 pub use self::saved::{
     CompareArgs, CompareFormat, ComparedArm, ExportArgs, HistoryAction, HistoryArgs, HistoryFilter,
-    RepeatArgs, Schema, SchemaArgs,
+    RepeatArgs, ReportArgs, Schema, SchemaArgs,
 };
 pub use self::subject::{GuardChoice, SubjectFlags};
 pub use self::tune::TuneArgs;
@@ -97,6 +97,8 @@ pub enum Command {
     History(HistoryArgs),
     /// Print a saved session in another program's format
     Export(ExportArgs),
+    /// Show saved sessions and tunings: a page with plots, tables in a document, pages of profiles
+    Report(ReportArgs),
     /// Run the command again that measured a saved session
     Repeat(RepeatArgs),
     /// Print the JSON Schema of what is saved

@@ -17,6 +17,7 @@ use super::{Format, GateFlags};
   rb-bench compare latest                      the two arms of one session, in pairs
   rb-bench compare 0f3a9c21 latest --allow host --explain
   rb-bench compare previous latest --format markdown >> summary.md
+  rb-bench compare previous latest --format html > compared.html
 
 Two sessions are compared where profile, data, host, servers, their versions and settings, build, user interface and
 target are the same; else the differences are named, and the exit code is 5.")]
@@ -73,6 +74,8 @@ pub enum CompareFormat {
     Markdown,
     /// For a spreadsheet.
     Csv,
+    /// One page for a browser, with the plots.
+    Html,
 }
 
 /// `rb-bench history`
@@ -171,6 +174,48 @@ pub struct ExportArgs {
     /// Directory of the artifacts
     #[arg(long, value_name = "DIR", default_value = "bench-results")]
     pub out: PathBuf,
+}
+
+/// `rb-bench report`
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("what").required(true),
+    after_help = "EXAMPLES:
+  rb-bench report latest --html medium.html        one page with the plots of a session
+  rb-bench report bench-results/*.json --html all.html
+  rb-bench report --update PERF_ANALYSIS.md        its tables, from the artifacts that they cite
+  rb-bench report --update PERF_ANALYSIS.md --check
+                                                   changes nothing; exits with 1 if it would
+  rb-bench report --profile-pages docs/benchmarks  a page for each profile with saved sessions, and an index
+
+A page needs nothing else: no network, no script. A table stands between two lines of the document,
+  <!-- rb-bench:table artifact=bench-results/X.json kind=comparison -->
+  <!-- /rb-bench:table -->
+where kind is comparison, verdicts, machine, tuning or peers, and the file is looked for from the document's directory
+(several: artifact=A,B)."
+)]
+pub struct ReportArgs {
+    /// Sessions and tunings: files, or `latest`, `previous`, ids or labels of sessions
+    #[arg(value_name = "ARTIFACT", required_unless_present_any = ["update", "profile_pages"], conflicts_with_all = ["update", "profile_pages"])]
+    pub artifacts: Vec<String>,
+    /// Write them as one page to this file
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub html: Option<PathBuf>,
+    /// Rewrite the tables of this document
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub update: Option<PathBuf>,
+    /// Change nothing; exit with 1 where the document is not what its artifacts say
+    #[arg(long, requires = "update")]
+    pub check: bool,
+    /// Write a page for each profile, and an index, into this directory
+    #[arg(long, value_name = "DIR", group = "what")]
+    pub profile_pages: Option<PathBuf>,
+    /// Directory of the artifacts
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub out: PathBuf,
+    /// Text for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `rb-bench repeat ARTIFACT`

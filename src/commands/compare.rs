@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::{gates, print_line};
 use crate::bench::archive;
 use crate::bench::artifact::{Artifact, ComparisonRecord};
-use crate::bench::compared::{Compared, Side};
+use crate::bench::compared::{self, Compared, Side};
 use crate::bench::conditions::Condition;
 use crate::bench::order::Arm;
 use crate::bench::rules::Rules;
 use crate::cli::{CompareArgs, CompareFormat, ComparedArm};
 use crate::error::{Error, Kind, Result};
-use crate::report::{Paper, compared as report};
+use crate::report::{Paper, compared as report, html};
 
 /// The two may not be compared.
 const NOT_COMPARABLE: u8 = 5;
@@ -27,17 +27,8 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
     let (before, _) = archive::named(&args.before, &args.out)?;
     let compared = match &args.after {
         None => {
-            // what it was judged by when it was measured shares the chance of error as well
-            let own = before.protocol.gates.iter().map(|name| name.parse());
-            let own: Vec<_> = own.collect::<Result<_>>()?;
-            let mut rules = rules(args, &[&before])
-                .with_gates(&own)
-                .with_gates(&metrics);
-            if !before.protocol.looks.is_empty() {
-                // it was looked at more than once, and may not be judged as if it had not been
-                rules = rules.until_resolved();
-            }
-            Compared::within(&before, &rules)?
+            let rules = compared::rules_of(&before)?.with_gates(&metrics);
+            Compared::within(&before, &rules.with_threshold(threshold(args, &[&before])))?
         }
         Some(after) => {
             let (after, _) = archive::named(after, &args.out)?;
@@ -46,7 +37,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
                 ComparedArm::After => Arm::After,
             };
             let side = |session| Side { session, arm };
-            let rules = rules(args, &[&before, &after]).with_gates(&metrics);
+            let rules = Rules::at(threshold(args, &[&before, &after])).with_gates(&metrics);
             Compared::between(side(&before), side(&after), &rules, &allowed)?
         }
     };
@@ -66,13 +57,10 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
 }
 
 /// The threshold that was typed, else the larger one of the sessions.
-fn rules(args: &CompareArgs, sessions: &[&Artifact]) -> Rules {
+fn threshold(args: &CompareArgs, sessions: &[&Artifact]) -> f64 {
     let kept = sessions.iter().map(|s| s.protocol.noise_threshold_pct);
-    Rules::at(
-        args.noise_threshold
-            .unwrap_or_else(|| kept.fold(0.0, f64::max))
-            / 100.0,
-    )
+    let percent = args.noise_threshold;
+    percent.unwrap_or_else(|| kept.fold(0.0, f64::max)) / 100.0
 }
 
 fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {
@@ -82,6 +70,10 @@ fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {
         CompareFormat::Text => report::text(compared, Paper::stdout()),
         CompareFormat::Markdown => report::markdown(compared),
         CompareFormat::Csv => report::csv(compared)?,
+        CompareFormat::Html => {
+            let title = format!("{}: before and after", compared.after.profile);
+            html::page(&title, &[html::comparison(compared)])
+        }
     };
     if args.explain {
         let words = report::explain(compared);
@@ -90,7 +82,9 @@ fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {
                 text = format!("{}\n\n{words}", text.trim_end());
             }
             // the document stays one
-            CompareFormat::Json | CompareFormat::Csv => super::print_error(&words),
+            CompareFormat::Json | CompareFormat::Csv | CompareFormat::Html => {
+                super::print_error(&words);
+            }
         }
     }
     print_line(text.trim_end())

@@ -17,6 +17,7 @@ mod interrupt;
 mod marks;
 mod profiles;
 mod repeat;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -50,6 +51,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::History(args)) => history::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Repeat(args)) => repeat::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
         Some(Command::Calibrate(args)) => in_runtime(calibrate::run(args)),
@@ -95,6 +97,7 @@ fn wants_json(cli: &Cli) -> bool {
             _ => Format::Text,
         },
         Some(Command::History(args)) => args.format,
+        Some(Command::Report(args)) => args.format,
         Some(
             Command::Export(_)
             | Command::Repeat(_)

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::bench::artifact::{ArmSummary, Artifact, ComparisonRecord, IterationPhase};
+use crate::bench::artifact::{
+    ArmSummary, Artifact, ComparisonRecord, HostRecord, IterationPhase, PostgresRecord,
+};
 use crate::bench::order::Arm;
 use crate::bench::stats::Spread;
 use crate::units::{ByteRate, Bytes, RowRate, Rows, Seconds};
@@ -85,16 +87,7 @@ pub(super) fn setting(artifact: &Artifact) -> Vec<(&'static str, String)> {
         );
         lines.push(("data", data));
     }
-    let mut servers: Vec<String> = [&artifact.postgres.source, &artifact.postgres.destination]
-        .into_iter()
-        .flatten()
-        .map(|server| match &server.endpoint {
-            Some(endpoint) => format!("PostgreSQL {} ({endpoint})", number(&server.version)),
-            None => format!("PostgreSQL {} (managed)", number(&server.version)),
-        })
-        .collect();
-    servers.dedup();
-    lines.push(("servers", servers.join(" -> ")));
+    lines.push(("servers", servers(&artifact.postgres)));
     let host = &artifact.host;
     let host = format!(
         "{}, {} memory",
@@ -103,6 +96,31 @@ pub(super) fn setting(artifact: &Artifact) -> Vec<(&'static str, String)> {
     );
     lines.push(("host", host));
     lines
+}
+
+/// Both servers' versions and places; one of them where they are alike.
+pub(super) fn servers(postgres: &PostgresRecord) -> String {
+    let mut servers: Vec<String> = [&postgres.source, &postgres.destination]
+        .into_iter()
+        .flatten()
+        .map(|server| match &server.endpoint {
+            Some(endpoint) => format!("PostgreSQL {} ({endpoint})", number(&server.version)),
+            None => format!("PostgreSQL {} (managed)", number(&server.version)),
+        })
+        .collect();
+    servers.dedup();
+    servers.join(" -> ")
+}
+
+/// The machine: processor, operating system, kernel; none where nothing of it is known.
+pub(super) fn machine(host: &HostRecord) -> Option<String> {
+    let kernel = host
+        .kernel
+        .as_ref()
+        .map(|kernel| format!("kernel {kernel}"));
+    let parts = [host.cpu.clone(), host.os.clone(), kernel];
+    let known: Vec<String> = parts.into_iter().flatten().collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }
 
 /// `15.18` of `15.18 (Debian 15.18-0+deb12u1)`.
@@ -191,6 +209,15 @@ pub fn programs(artifact: &Artifact) -> Vec<String> {
             let digest = binary.sha256.get(..12).unwrap_or(&binary.sha256);
             format!("{arm:<7} {} ({}, {digest})", binary.path, binary.version)
         })
+        .collect()
+}
+
+/// In what the machine was not quiet when the session began, and nobody waited.
+pub(super) fn waived(artifact: &Artifact) -> Vec<String> {
+    let guard = artifact.protocol.guard.iter();
+    guard
+        .flat_map(|guard| &guard.waived)
+        .map(|flag| format!("{}: {}", flag.kind, flag.text))
         .collect()
 }
 

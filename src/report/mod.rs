@@ -3,13 +3,16 @@
 //! Nothing here measures, decides or connects; colour is used only where a [`Paper`] says so.
 
 pub mod cdc;
+pub mod citation;
 pub mod compared;
 pub mod export;
 mod figures;
 pub mod history;
+pub mod html;
 pub mod marks;
 pub mod noise;
 pub mod paper;
+pub mod profile_pages;
 pub mod profiles;
 pub mod progress;
 pub mod progress_run;
@@ -17,6 +20,7 @@ pub mod run;
 pub mod runs;
 pub mod selftest;
 pub mod summary;
+pub mod tables;
 pub mod tune;
 
 pub use paper::Paper;

@@ -138,29 +138,17 @@ pub(super) fn verdict(comparison: &ComparisonRecord, paper: Paper) -> String {
 /// Disturbances, each once with the iterations it was seen in, then warnings and what went wrong.
 fn notes(artifact: &Artifact, paper: Paper) -> String {
     let mut text = String::new();
-    let disturbances = figures::disturbances(artifact);
-    if !disturbances.is_empty() {
-        text.push_str("\nmay have disturbed it\n");
-        for disturbance in disturbances {
-            let _ = writeln!(text, "  {disturbance}");
+    let lists = [
+        ("may have disturbed it", figures::disturbances(artifact)),
+        ("not quiet when it began", figures::waived(artifact)),
+        ("to know", artifact.warnings.clone()),
+    ];
+    for (heading, lines) in lists {
+        if !lines.is_empty() {
+            let _ = writeln!(text, "\n{heading}");
         }
-    }
-    let waived = artifact
-        .protocol
-        .guard
-        .iter()
-        .flat_map(|guard| &guard.waived);
-    let mut waived = waived.peekable();
-    if waived.peek().is_some() {
-        text.push_str("\nnot quiet when it began\n");
-        for flag in waived {
-            let _ = writeln!(text, "  {}: {}", flag.kind, flag.text);
-        }
-    }
-    if !artifact.warnings.is_empty() {
-        text.push_str("\nto know\n");
-        for warning in &artifact.warnings {
-            let _ = writeln!(text, "  {}", warning.replace('\n', "\n  "));
+        for line in lines {
+            let _ = writeln!(text, "  {}", line.replace('\n', "\n  "));
         }
     }
     if artifact.summary.status == Status::Invalid {

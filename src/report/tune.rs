@@ -8,9 +8,9 @@ use std::path::Path;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::Paper;
+use super::figures::spread;
 use super::paper::Ink;
 use crate::bench::artifact::Status;
-use crate::bench::stats::Spread;
 use crate::bench::tune::artifact::{SettingSummary, TuneArtifact};
 use crate::units::{ByteRate, Seconds};
 
@@ -18,8 +18,7 @@ use crate::units::{ByteRate, Seconds};
 #[must_use]
 pub fn text(artifact: &TuneArtifact, path: Option<&Path>, paper: Paper) -> String {
     let (protocol, summary) = (&artifact.protocol, &artifact.summary);
-    let name = protocol.knob.as_deref().unwrap_or("sides");
-    let name = name.rsplit('.').next().unwrap_or(name);
+    let name = name_of(artifact);
     let mut text = format!(
         "{}: {name}, {} of {}, seed {}\n\n",
         artifact.profile.name,
@@ -98,14 +97,35 @@ fn resumable(artifact: &TuneArtifact) -> &'static str {
     }
 }
 
-/// One line a value; throughput as a share of the best.
-fn table(artifact: &TuneArtifact, name: &str, paper: Paper) -> String {
-    let summary = &artifact.summary;
-    let fastest = summary
-        .settings
+/// What was tuned, in one word; the sides where they were measured alone.
+pub(super) fn name_of(artifact: &TuneArtifact) -> &str {
+    let knob = artifact.protocol.knob.as_deref().unwrap_or("sides");
+    knob.rsplit('.').next().unwrap_or(knob)
+}
+
+/// One line a value: the value, workers, rounds, wall time, throughput, that as a share of the best.
+pub(super) fn rows(artifact: &TuneArtifact) -> Vec<Vec<String>> {
+    let settings = &artifact.summary.settings;
+    let fastest = settings
         .iter()
         .map(|s| s.mb_per_s.median)
         .fold(f64::MIN_POSITIVE, f64::max);
+    let row = |setting: &SettingSummary| {
+        vec![
+            values(setting),
+            setting.workers.to_string(),
+            setting.rounds.to_string(),
+            spread(setting.duration_s, |s| Seconds(s).to_string()),
+            spread(setting.mb_per_s, |v| ByteRate(v * 1e6).to_string()),
+            format!("{:.1} %", 100.0 * setting.mb_per_s.median / fastest),
+        ]
+    };
+    settings.iter().map(row).collect()
+}
+
+/// [`rows`] under their headings, the choice marked.
+fn table(artifact: &TuneArtifact, name: &str, paper: Paper) -> String {
+    let summary = &artifact.summary;
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -120,20 +140,13 @@ fn table(artifact: &TuneArtifact, name: &str, paper: Paper) -> String {
             "of the best",
             "",
         ]);
-    for setting in &summary.settings {
+    for (setting, mut row) in summary.settings.iter().zip(rows(artifact)) {
         let chosen = summary
             .choice
             .as_ref()
             .is_some_and(|c| c.setting == setting.setting);
-        table.add_row([
-            values(setting),
-            setting.workers.to_string(),
-            setting.rounds.to_string(),
-            spread(setting.duration_s, |s| Seconds(s).to_string()),
-            spread(setting.mb_per_s, |v| ByteRate(v * 1e6).to_string()),
-            format!("{:.1} %", 100.0 * setting.mb_per_s.median / fastest),
-            if chosen { "<- the choice" } else { "" }.to_owned(),
-        ]);
+        row.push(if chosen { "<- the choice" } else { "" }.to_owned());
+        table.add_row(row);
     }
     for column in 1..=5 {
         if let Some(column) = table.column_mut(column) {
@@ -149,15 +162,6 @@ fn values(setting: &SettingSummary) -> String {
         return setting.setting.clone();
     }
     format!("{} (and {})", setting.setting, setting.same_as.join(", "))
-}
-
-fn spread(spread: Spread, show: impl Fn(f64) -> String) -> String {
-    format!(
-        "{} ({} .. {})",
-        show(spread.median),
-        show(spread.min),
-        show(spread.max)
-    )
 }
 
 fn counted(n: u32, noun: &str) -> String {

@@ -15,8 +15,12 @@ use index::{Content, Index, Stamp};
 
 use super::artifact::{Artifact, SCHEMA};
 use super::store;
+use super::tune::artifact::TuneArtifact;
 use crate::config::nearest;
 use crate::error::{Error, Kind, Result};
+
+/// How the formats of tunings begin, whatever their version.
+const TUNINGS: &str = "rb-bench.tune.";
 
 /// Fewest digits of an id that are taken for one.
 const SHORTEST_ID: usize = 4;
@@ -187,14 +191,49 @@ impl Archive {
 /// # Errors
 /// Those of [`Archive::find`] and of [`store::load`].
 pub fn named(word: &str, directory: &Path) -> Result<(Artifact, PathBuf)> {
-    let path = Path::new(word);
-    let path = if path.exists() || word.contains('/') || word.to_lowercase().ends_with(".json") {
-        path.to_owned()
-    } else {
-        let archive = Archive::open(directory)?;
-        archive.path(archive.find(word)?)
-    };
+    let path = path_of(word, directory)?;
     Ok((store::load(&path)?, path))
+}
+
+fn path_of(word: &str, directory: &Path) -> Result<PathBuf> {
+    let path = Path::new(word);
+    if path.exists() || word.contains('/') || word.to_lowercase().ends_with(".json") {
+        return Ok(path.to_owned());
+    }
+    let archive = Archive::open(directory)?;
+    Ok(archive.path(archive.find(word)?))
+}
+
+/// An artifact of either kind.
+#[derive(Debug)]
+pub enum Document {
+    /// A benchmark's session.
+    Session(Box<Artifact>),
+    /// A tuning.
+    Tuning(Box<TuneArtifact>),
+}
+
+impl Document {
+    /// Reads an artifact of either kind.
+    ///
+    /// # Errors
+    /// Those of [`store::load`].
+    pub fn load(path: &Path) -> Result<Self> {
+        let schema = store::schema_of(&store::read(path)?, path)?;
+        if schema.starts_with(TUNINGS) {
+            Ok(Self::Tuning(Box::new(store::load_tuning(path)?)))
+        } else {
+            Ok(Self::Session(Box::new(store::load(path)?)))
+        }
+    }
+
+    /// The artifact that was named: a session as [`named`] finds it, or a file of either kind.
+    ///
+    /// # Errors
+    /// Those of [`named`].
+    pub fn named(word: &str, directory: &Path) -> Result<Self> {
+        Self::load(&path_of(word, directory)?)
+    }
 }
 
 /// The `.json` files in a directory, each with the state that it is in.

@@ -22,6 +22,8 @@ pub enum Unit {
     Ratio,
     /// Microseconds.
     Micros,
+    /// Cores.
+    Cores,
 }
 
 /// A figure of both sides. Information, not a verdict.
@@ -45,7 +47,7 @@ pub struct Measure {
 
 type Figure = (&'static str, Unit, fn(&Iteration) -> Option<f64>);
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 13] = [
     ("wall time", Unit::Seconds, |i| Metric::DurationS.of(i)),
     ("throughput", Unit::MbPerSecond, |i| Some(i.mb_per_s)),
     ("CPU, all", Unit::SecondsPerGb, |i| {
@@ -62,6 +64,10 @@ const FIGURES: [Figure; 12] = [
     }),
     ("CPU, destination", Unit::SecondsPerGb, |i| {
         per_gb(i, i.cpu.destination_s)
+    }),
+    ("cores busy, host", Unit::Cores, |i| {
+        let busy = &i.cpu.host_busy_per_core;
+        (!busy.is_empty()).then(|| busy.iter().sum())
     }),
     ("peak memory", Unit::Bytes, |i| Metric::RssPeak.of(i)),
     ("WAL for each byte", Unit::Ratio, |i| {

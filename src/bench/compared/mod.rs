@@ -13,11 +13,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-pub use distribution::{Distribution, Percentiles};
+pub use distribution::{Class, Distribution, Percentiles};
 pub use measure::{Measure, Unit};
 
 use super::artifact::{Artifact, ComparisonRecord, Iteration, IterationPhase, Status};
 use super::conditions::{Condition, Conditions, Difference};
+use super::metric::Metric;
 use super::order::Arm;
 use super::rules::Rules;
 use super::summary;
@@ -148,6 +149,14 @@ impl Compared {
         Ok(compared)
     }
 
+    /// The same by the rules that the session itself was measured by.
+    ///
+    /// # Errors
+    /// Those of [`Self::within`], and a metric that this version does not know.
+    pub fn of_session(session: &Artifact) -> Result<Self> {
+        Self::within(session, &rules_of(session)?)
+    }
+
     /// An arm of one session and an arm of another, not in pairs.
     ///
     /// # Errors
@@ -165,7 +174,7 @@ impl Compared {
             .into_iter()
             .partition(|difference| allowed.contains(&difference.condition));
         let (b, a) = (before.iterations(), after.iterations());
-        let compare = |metric: &super::metric::Metric| {
+        let compare = |metric: &Metric| {
             let values = |of: &[&Iteration]| -> Vec<f64> {
                 of.iter()
                     .filter_map(|iteration| metric.of(iteration))
@@ -230,6 +239,24 @@ impl Compared {
             self.distributions = distribution::all(before, after);
         }
     }
+}
+
+/// The rules that a session was measured by. What it was judged by then shares the chance of error
+/// with all that it is judged by later.
+///
+/// # Errors
+/// `Kind::Usage` for a metric that this version does not know.
+pub fn rules_of(session: &Artifact) -> Result<Rules> {
+    let protocol = &session.protocol;
+    let gates = protocol.gates.iter().map(|name| name.parse());
+    let gates: Vec<Metric> = gates.collect::<Result<_>>()?;
+    let rules = Rules::at(protocol.noise_threshold_pct / 100.0).with_gates(&gates);
+    Ok(if protocol.looks.is_empty() {
+        rules
+    } else {
+        // it was looked at more than once, and may not be judged as if it had not been
+        rules.until_resolved()
+    })
 }
 
 fn side_record(side: Side<'_>) -> Result<SideRecord> {

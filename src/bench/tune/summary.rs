@@ -302,73 +302,7 @@ fn explained(fit: Option<&Fit>, points: &[Point]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::artifact::Artifact;
-    use crate::bench::examples;
-    use crate::bench::tune::artifact::{SCHEMA, TuneProtocol};
-
-    /// A tuning of these values: (value, workers, seconds of each round).
-    fn tuning(values: &[(&str, u32, &[f64])]) -> TuneArtifact {
-        let Artifact {
-            tool,
-            invocation,
-            profile,
-            host,
-            postgres,
-            iterations,
-            ..
-        } = examples::session();
-        let mut artifact = TuneArtifact {
-            schema: SCHEMA.into(),
-            id: "0f3a9c21".into(),
-            created_at: "2026-11-23T20:27:31Z".into(),
-            resumed_at: Vec::new(),
-            label: None,
-            partial: false,
-            tool,
-            invocation,
-            profile,
-            host,
-            postgres,
-            protocol: TuneProtocol {
-                knob: Some(Knob::Parallelism.key().into()),
-                values: values
-                    .iter()
-                    .map(|(value, _, _)| (*value).to_owned())
-                    .collect(),
-                same: BTreeMap::new(),
-                reference: Some("auto".into()),
-                reference_workers: Some(2),
-                reference_same_as: None,
-                rounds: 3,
-                warmup: 1,
-                pairs: 10,
-                seed: 5,
-                target: "existing".into(),
-                writes_to: "managed".into(),
-                databases: "managed".into(),
-                resets: Vec::new(),
-                noise_threshold_pct: 2.0,
-            },
-            iterations: Vec::new(),
-            summary: TuneSummary::blank(),
-            warnings: Vec::new(),
-        };
-        for (value, workers, seconds) in values {
-            for (round, seconds) in (0..).zip(*seconds) {
-                let mut iteration = iterations[2].clone();
-                iteration.pair = round;
-                iteration.duration_s = *seconds;
-                iteration.mb_per_s = 190.0 / seconds;
-                iteration.plan = serde_json::json!({ "workers": workers });
-                artifact.iterations.push(TuneIteration {
-                    stage: Stage::Sweep,
-                    setting: (*value).to_owned(),
-                    iteration,
-                });
-            }
-        }
-        artifact
-    }
+    use crate::bench::examples::tuning;
 
     fn confirmed(artifact: &mut TuneArtifact, choice: f64, auto: f64) {
         let template = artifact.iterations[0].clone();

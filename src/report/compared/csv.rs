@@ -69,5 +69,6 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Bytes => "B",
         Unit::Ratio => "1",
         Unit::Micros => "us",
+        Unit::Cores => "cores",
     }
 }

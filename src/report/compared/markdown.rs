@@ -83,7 +83,7 @@ pub fn markdown(compared: &Compared) -> String {
 }
 
 /// What a user wrote, kept from being read as Markdown or HTML.
-fn escaped(text: &str) -> String {
+pub(in crate::report) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,6 +12,7 @@ mod text;
 
 pub use csv::csv;
 pub use explain::explain;
+pub(super) use markdown::escaped;
 pub use markdown::markdown;
 pub use text::text;
 
@@ -21,10 +22,10 @@ use crate::bench::verdict::signed_percent;
 use crate::units::{ByteRate, Bytes, Seconds};
 
 /// What must stand beside every comparison of two sessions.
-const UNPAIRED: &str = "unpaired: drift between the two sessions is not controlled";
+pub(super) const UNPAIRED: &str = "unpaired: drift between the two sessions is not controlled";
 
 /// `0f3a9c21 after "nightly": medium, rb-bench 0.1.0 release, 2026-11-23 20:27, parallelism=auto`.
-fn side(side: &SideRecord) -> String {
+pub(super) fn side(side: &SideRecord) -> String {
     let label = side
         .label
         .as_deref()
@@ -44,7 +45,7 @@ fn side(side: &SideRecord) -> String {
 }
 
 /// `2 (auto): 2 cores, cap 2; ...`.
-fn parallelism(side: &SideRecord) -> String {
+pub(super) fn parallelism(side: &SideRecord) -> String {
     format!(
         "{} ({}): {}",
         side.parallelism_effective, side.parallelism_mode, side.parallelism_reason
@@ -53,7 +54,7 @@ fn parallelism(side: &SideRecord) -> String {
 
 /// A figure with its range, or that it is not known: `2.01 s (2.00 .. 2.20)`, units once where they
 /// are the same.
-fn figure(measure: &Measure, value: Option<Spread>) -> String {
+pub(super) fn figure(measure: &Measure, value: Option<Spread>) -> String {
     let Some(value) = value else {
         return "unknown".into();
     };
@@ -77,6 +78,7 @@ fn number(unit: Unit, value: f64) -> String {
         Unit::Bytes => Bytes(value as u64).to_string(),
         Unit::Ratio => format!("{value:.2}"),
         Unit::Micros => micros(value),
+        Unit::Cores => format!("{value:.2} cores"),
     }
 }
 
@@ -85,7 +87,7 @@ fn micros(value: f64) -> String {
 }
 
 /// In percent, `+18.3 (+14.1 .. +22.0)`; nothing where there are too few data for an interval.
-fn change(measure: &Measure) -> Option<String> {
+pub(super) fn change(measure: &Measure) -> Option<String> {
     let (ratio, low, high) = (measure.ratio?, measure.ci_low?, measure.ci_high?);
     Some(format!(
         "{} ({} .. {})",
@@ -96,7 +98,7 @@ fn change(measure: &Measure) -> Option<String> {
 }
 
 /// What waives the differences: `--allow host --allow build`.
-fn waiver(compared: &Compared) -> String {
+pub(super) fn waiver(compared: &Compared) -> String {
     let mut flags: Vec<String> = compared
         .differences
         .iter()

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Measures what PERF_ANALYSIS.md shows, and writes it.
+#
+#     benches/evidence.sh               all that is not measured yet, then the document and the pages
+#     benches/evidence.sh medium tune   these again, whatever there is
+#     benches/evidence.sh noise         the noise of this machine, below which no change counts
+#     benches/evidence.sh --list        names and commands
+#
+# It builds rb-bench (release) first. Run it on a quiet machine: the guard waits until it is one, for a
+# limited time. The noise is measured first, once. What was measured stands in bench-results/evidence.txt, a name and a file a line; an
+# interrupted run goes on with what is missing. Environment: PEERS_HOME (where
+# benches/peers/install-peers.sh put other tools; without it the peers are rb-bench, psql and the servers
+# alone), CLUSTER_DIR (another directory for the managed server).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+results=bench-results
+measured=$results/evidence.txt
+document=PERF_ANALYSIS.md
+bench=target/release/rb-bench
+guard=(--guard wait)
+pairs=(--iters 10)
+if [ -n "${CLUSTER_DIR:-}" ]; then export RB_BENCH_CLUSTER_DIR=$CLUSTER_DIR; fi
+
+# Name, then what to call rb-bench with. Every session has its name as label.
+sessions() {
+  cat <<END
+medium     ${guard[*]} ${pairs[*]} --profile medium
+large      ${guard[*]} ${pairs[*]} --profile large
+small      ${guard[*]} ${pairs[*]} --profile small
+transform  ${guard[*]} ${pairs[*]} --profile transform
+tune       tune --profile medium --rounds 5 --pairs 10
+isolate    tune --profile medium --isolate
+same       ${guard[*]} --iters 20 --profile medium --before resources.parallelism=auto --after resources.parallelism=auto
+slower     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=copy --after destination.config.load_method=insert
+faster     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=insert --after destination.config.load_method=copy
+END
+}
+
+# A profile's noise on this machine; later sessions call no smaller change.
+measure_noise() {
+  local profile
+  for profile in medium large small transform; do
+    printf '\n== noise: rb-bench calibrate --profile %s\n' "$profile" >&2
+    "$bench" calibrate --profile "$profile" "${guard[@]}" >&2
+  done
+}
+
+# The file that a name was measured into; nothing where it was not.
+file_of() {
+  local file
+  file=$(awk -v name="$1" '$1 == name { print $2 }' "$measured")
+  if [ -n "$file" ] && [ -s "$file" ]; then echo "$file"; fi
+}
+
+# Puts a new file in the place of the one that a name had: in the list, and where the document cites it.
+keep() {
+  local name=$1 file=$2 old
+  old=$(awk -v name="$name" '$1 == name { print $2 }' "$measured")
+  { awk -v name="$name" '$1 != name' "$measured"; echo "$name $file"; } >"$measured.new"
+  mv "$measured.new" "$measured"
+  if [ -n "$old" ] && [ "$old" != "$file" ] && [ -e "$document" ]; then
+    sed -i.old "s|$old|$file|g" "$document"
+    rm "$document.old"
+  fi
+}
+
+measure() {
+  local name=$1 id file
+  shift
+  printf '\n== %s: rb-bench %s\n' "$name" "$*" >&2
+  id=$("$bench" "$@" --label "evidence $name" --out "$results" --format json | sed -n 's/^  "id": "\([0-9a-f]*\)",$/\1/p')
+  file=$(ls "$results"/*-"$id".json)
+  keep "$name" "$file"
+}
+
+measure_peers() {
+  local file=docs/benchmarks/peers.json sets=ours
+  [ -z "${PEERS_HOME:-}" ] || sets=ours,peers
+  printf '\n== peers: benches/peers/peers.sh small,medium,large --set %s\n' "$sets" >&2
+  mkdir -p "${file%/*}"
+  benches/peers/peers.sh small,medium,large --set "$sets" --rounds 5 --checksum --json "$PWD/$file"
+  keep peers "$file"
+}
+
+# The document from its model, once; afterwards its words are its own, and tables alone are rewritten.
+write_document() {
+  local name file text
+  if ! grep -q '^<!-- rb-bench:table' "$document" 2>/dev/null; then
+    text=$(cat benches/evidence.md)
+    while read -r name file; do text=${text//@$name@/$file}; done <"$measured"
+    printf '%s\n' "$text" >"$document"
+  fi
+  "$bench" report --update "$document"
+  "$bench" report --profile-pages docs/benchmarks --out "$results"
+}
+
+main() {
+  local name arguments wanted=" $* "
+  if [ "${1:-}" = --list ]; then
+    sessions
+    printf '%s\n' 'peers      benches/peers/peers.sh' 'noise      calibrate'
+    return
+  fi
+  mkdir -p "$results"
+  touch "$measured"
+  cargo build --locked --release
+  if [ "${wanted/ noise /}" != "$wanted" ] || { [ $# -eq 0 ] && [ ! -s "$measured" ]; }; then
+    measure_noise </dev/null
+  fi
+  while read -r -a arguments; do
+    name=${arguments[0]}
+    if [ $# -gt 0 ] && [ "${wanted/ $name /}" = "$wanted" ]; then continue; fi
+    if [ $# -eq 0 ] && [ -n "$(file_of "$name")" ]; then continue; fi
+    measure "$name" "${arguments[@]:1}" </dev/null
+  done < <(sessions)
+  if [ "${wanted/ peers /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of peers)" ]; }; then
+    measure_peers </dev/null
+  fi
+  for name in $(sessions | awk '{ print $1 }') peers; do
+    if [ -z "$(file_of "$name")" ]; then
+      echo "not measured yet: $name; $document is left as it is (benches/evidence.sh measures what is missing)" >&2
+      return
+    fi
+  done
+  write_document
+}
+
+main "$@"

@@ -22,12 +22,13 @@ pub(super) fn run(args: &ReportArgs) -> Result<u8> {
     if let Some(document) = &args.update {
         return update(args, document);
     }
-    let written = if let Some(directory) = &args.profile_pages {
-        profile_pages(&args.out, directory)?
-    } else {
-        // clap lets no fourth through
-        let file = args.html.as_deref().unwrap_or(Path::new("report.html"));
-        vec![page(&args.artifacts, &args.out, file)?]
+    let written = match (&args.profile_pages, &args.html) {
+        (Some(directory), _) => profile_pages(&args.out, directory)?,
+        (None, Some(file)) => vec![page(&args.artifacts, &args.out, file)?],
+        (None, None) => {
+            return Err(Error::new(Kind::Usage, "nothing to make was named")
+                .remedy("give --html FILE, --update FILE or --profile-pages DIR"));
+        }
     };
     let names: Vec<String> = written
         .iter()

@@ -4,6 +4,7 @@
 //! measures what was laid out and drawn, and tells all that is wrong with it.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
@@ -18,7 +19,7 @@ const NAMES: [&str; 4] = [
     "google-chrome",
 ];
 /// A browser that takes longer hangs.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// What the browser's owner prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +48,13 @@ pub(crate) struct Seen {
 /// Shows the page in frames of these widths.
 pub(crate) fn look(page: &Path, scheme: Scheme, widths: &[u32]) -> Vec<Seen> {
     let place = tempfile::tempdir().unwrap();
-    let frames: String = widths
-        .iter()
-        .map(|width| {
-            format!(
-                "<iframe src='page.html' width='{width}' height='4000' style='border:0'></iframe>"
-            )
-        })
-        .collect();
+    let mut frames = String::new();
+    for width in widths {
+        let _ = write!(
+            frames,
+            "<iframe src='page.html' width='{width}' height='4000' style='border:0'></iframe>"
+        );
+    }
     fs::copy(page, place.path().join("page.html")).unwrap();
     let look = include_str!("look.js");
     let wrapper =

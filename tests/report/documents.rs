@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::assert::Assert;
 use serde_json::Value;
 
-use crate::sessions::{Sessions, measured};
+use crate::sessions::{Measured, measured};
 use crate::support::rb_bench;
 
 /// A document beside the results, so that both can be cited: every kind of table but `peers`.
@@ -15,7 +15,7 @@ struct Document {
 }
 
 impl Document {
-    fn new(measured: &Sessions) -> Self {
+    fn new(measured: &Measured) -> Self {
         let place = tempfile::tempdir().unwrap();
         let results = place.path().join("results");
         fs::create_dir(&results).unwrap();

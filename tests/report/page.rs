@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::browser::{Scheme, look};
-use crate::sessions::{Sessions, measured};
+use crate::sessions::{Measured, measured};
 use crate::support::rb_bench;
 
 /// A screen of a desk, and one of a hand.
 const WIDTHS: [u32; 2] = [1200, 400];
 
 /// A page of everything that was measured.
-fn page_of(measured: &Sessions, place: &Path) -> PathBuf {
+fn page_of(measured: &Measured, place: &Path) -> PathBuf {
     let file = place.join("report.html");
     rb_bench()
         .arg("report")
@@ -25,7 +25,7 @@ fn page_of(measured: &Sessions, place: &Path) -> PathBuf {
 }
 
 /// The comparison of both sessions.
-fn compared(measured: &Sessions, place: &Path) -> PathBuf {
+fn compared(measured: &Measured, place: &Path) -> PathBuf {
     let output = rb_bench()
         .arg("compare")
         .args(&measured.sessions)

@@ -25,7 +25,7 @@ bench: { warmup: 0, iters: 6 }
 "#;
 
 /// Where artifacts are kept, and which.
-pub(crate) struct Sessions {
+pub(crate) struct Measured {
     /// The directory above `results`.
     pub(crate) place: PathBuf,
     /// Two sessions of six pairs each.
@@ -34,7 +34,7 @@ pub(crate) struct Sessions {
     pub(crate) tuning: PathBuf,
 }
 
-impl Sessions {
+impl Measured {
     /// The directory of the artifacts.
     pub(crate) fn results(&self) -> PathBuf {
         self.place.join("results")
@@ -42,8 +42,8 @@ impl Sessions {
 }
 
 /// The sessions that all tests of this binary read. None may change them.
-pub(crate) fn measured() -> &'static Sessions {
-    static MEASURED: OnceLock<Sessions> = OnceLock::new();
+pub(crate) fn measured() -> &'static Measured {
+    static MEASURED: OnceLock<Measured> = OnceLock::new();
     MEASURED.get_or_init(|| {
         let place = own_directory();
         fs::create_dir_all(&place).unwrap();
@@ -57,7 +57,7 @@ pub(crate) fn measured() -> &'static Sessions {
         let destination = fresh_database("report_d");
         let measure = |arguments: &[&str]| measure(&place, &source, &destination, arguments);
         let session = ["--label", "<script>alert(1)</script>"];
-        Sessions {
+        Measured {
             sessions: [measure(&session), measure(&session)],
             tuning: measure(&["tune", "--sweep", "1,2,3,4", "--rounds", "3", "--pairs", "1"]),
             place: place.clone(),

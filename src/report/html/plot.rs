@@ -126,22 +126,22 @@ mod tests {
         let drawn = plot.draw(&html! { circle r="1" {} }).into_string();
         insta::assert_snapshot!(drawn.replace("><", ">\n<"), @r#"
         <svg viewBox="0 0 480 142.0" role="img" aria-label="a &quot;thing&quot;">
-        <text class="name" x="2.0" y="12.0">y</text>
-        <line class="grid" x1="46.0" x2="466.0" y1="26.0" y2="26.0">
+        <text class="name" x="2.0" y="15.0">y</text>
+        <line class="grid" x1="46.0" x2="454.0" y1="30.0" y2="30.0">
         </line>
-        <text class="number" x="40.0" y="30.0" text-anchor="end">all</text>
-        <line class="axis" x1="46.0" x2="466.0" y1="100.0" y2="100.0">
+        <text class="number" x="40.0" y="34.0" text-anchor="end">all</text>
+        <line class="axis" x1="46.0" x2="454.0" y1="100.0" y2="100.0">
         </line>
         <line class="axis" x1="46.0" x2="46.0" y1="100.0" y2="104.0">
         </line>
         <text class="number" x="46.0" y="117.0" text-anchor="middle">0</text>
-        <line class="axis" x1="256.0" x2="256.0" y1="100.0" y2="104.0">
+        <line class="axis" x1="250.0" x2="250.0" y1="100.0" y2="104.0">
         </line>
-        <text class="number" x="256.0" y="117.0" text-anchor="middle">5</text>
-        <line class="axis" x1="466.0" x2="466.0" y1="100.0" y2="104.0">
+        <text class="number" x="250.0" y="117.0" text-anchor="middle">5</text>
+        <line class="axis" x1="454.0" x2="454.0" y1="100.0" y2="104.0">
         </line>
-        <text class="number" x="466.0" y="117.0" text-anchor="middle">10</text>
-        <text class="name" x="466.0" y="136.0" text-anchor="end">&lt;b&gt;</text>
+        <text class="number" x="454.0" y="117.0" text-anchor="middle">10</text>
+        <text class="name" x="454.0" y="136.0" text-anchor="end">&lt;b&gt;</text>
         <circle r="1">
         </circle>
         </svg>

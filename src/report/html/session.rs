@@ -25,8 +25,8 @@ pub fn section(artifact: &Artifact) -> Markup {
             }
             (state(artifact))
             @for record in summary.verdicts() { (verdict(&record.verdict, &record.text)) }
-            @for line in figures::looks(artifact).iter().chain(&figures::threshold(artifact)) { p { (line) } }
             @if let Some(ratio) = summary.comparison.as_ref().and_then(figures::ratio) { p { (ratio) } }
+            @for line in figures::looks(artifact).iter().chain(&figures::threshold(artifact)) { p { (line) } }
             @match &compared {
                 Some(compared) => (comparison::measures(compared)),
                 None => (figures_of_arms(artifact)),

@@ -1,5 +1,7 @@
 //! The course of one iteration: when each shard moved rows, and who used the cores meanwhile.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use super::axis::Axis;
@@ -180,7 +182,7 @@ fn steps(times: &[f64], values: &[Option<f64>], x: &Axis, y: &Axis) -> String {
         if let Some(value) = value {
             let (from, to, at) = (px(x.at(since)), px(x.at(*time)), px(y.at(*value)));
             let verb = if drawing { 'L' } else { 'M' };
-            path.push_str(&format!("{verb}{from} {at}H{to}"));
+            let _ = write!(path, "{verb}{from} {at}H{to}");
         }
         drawing = value.is_some();
         since = *time;
@@ -198,7 +200,7 @@ mod tests {
         let session = examples::session();
         let drawn: Vec<String> = of_arms(&session)
             .into_iter()
-            .map(|m| m.into_string())
+            .map(Markup::into_string)
             .collect();
         assert_eq!(drawn.len(), 2);
         let ticks = |drawn: &str| drawn.matches("text-anchor=\"middle\"").count();

@@ -78,35 +78,40 @@ pub fn cited(citation: &Citation, directory: &Path) -> Result<String> {
         .iter()
         .map(|file| (file.as_str(), directory.join(file)))
         .collect();
-    if citation.kind == Kind::Verdicts {
-        let sessions: Vec<(&str, Box<Artifact>)> = files
-            .iter()
-            .map(|(name, path)| Ok((*name, session(path)?)))
-            .collect::<Result<_>>()?;
-        return Ok(verdicts(
-            sessions
-                .iter()
-                .map(|(name, session)| (*name, session.as_ref())),
-        ));
-    }
-    let [(name, path)] = &files[..] else {
-        return Err(Error::new(
+    let one = || match &files[..] {
+        [(name, path)] => Ok((*name, path.as_path())),
+        _ => Err(Error::new(
             error::Kind::Config,
             "a table of this kind is made from one artifact",
-        ));
+        )),
     };
     match citation.kind {
-        Kind::Comparison => comparison(&*session(path)?, name),
-        Kind::Machine => Ok(match Document::load(path)? {
+        Kind::Comparison => {
+            let (name, path) = one()?;
+            comparison(&*session(path)?, name)
+        }
+        Kind::Verdicts => {
+            let sessions: Vec<(&str, Box<Artifact>)> = files
+                .iter()
+                .map(|(name, path)| Ok((*name, session(path)?)))
+                .collect::<Result<_>>()?;
+            let sessions = sessions.iter();
+            Ok(verdicts(
+                sessions.map(|(name, session)| (*name, session.as_ref())),
+            ))
+        }
+        Kind::Machine => Ok(match Document::load(one()?.1)? {
             Document::Session(a) => machine(&a.host, &a.postgres, &a.tool),
             Document::Tuning(a) => machine(&a.host, &a.postgres, &a.tool),
         }),
-        Kind::Tuning => match Document::load(path)? {
-            Document::Tuning(artifact) => Ok(tuning(&artifact, name)),
-            Document::Session(_) => Err(another_kind(path, "a session", "a tuning")),
-        },
-        Kind::Peers => peers::table(path),
-        Kind::Verdicts => unreachable!("several artifacts were handled above"),
+        Kind::Tuning => {
+            let (name, path) = one()?;
+            match Document::load(path)? {
+                Document::Tuning(artifact) => Ok(tuning(&artifact, name)),
+                Document::Session(_) => Err(another_kind(path, "a session", "a tuning")),
+            }
+        }
+        Kind::Peers => peers::table(one()?.1),
     }
 }
 

@@ -15,7 +15,8 @@ use crate::units::{ByteRate, Bytes, Rows, Seconds};
 /// One profile over all arms.
 #[derive(Debug, Deserialize)]
 struct Profile {
-    profile: String,
+    #[serde(rename = "profile")]
+    name: String,
     rows: u64,
     /// Of the table in COPY's binary format.
     bytes: u64,
@@ -60,7 +61,7 @@ fn of_profile(profile: &Profile) -> String {
         "{}: {} rows, {} in COPY's binary format\n\n\
          | arm | rounds | wall time | throughput | wall time / base | CPU client | CPU servers |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
-        escaped(&profile.profile),
+        escaped(&profile.name),
         Rows(profile.rows),
         Bytes(profile.bytes)
     );

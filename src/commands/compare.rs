@@ -27,8 +27,9 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
     let (before, _) = archive::named(&args.before, &args.out)?;
     let compared = match &args.after {
         None => {
-            let rules = compared::rules_of(&before)?.with_gates(&metrics);
-            Compared::within(&before, &rules.with_threshold(threshold(args, &[&before])))?
+            let typed = args.noise_threshold.map(|percent| percent / 100.0);
+            let rules = compared::rules_of(&before, typed)?.with_gates(&metrics);
+            Compared::within(&before, &rules)?
         }
         Some(after) => {
             let (after, _) = archive::named(after, &args.out)?;
@@ -37,7 +38,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
                 ComparedArm::After => Arm::After,
             };
             let side = |session| Side { session, arm };
-            let rules = Rules::at(threshold(args, &[&before, &after])).with_gates(&metrics);
+            let rules = rules(args, [&before, &after]).with_gates(&metrics);
             Compared::between(side(&before), side(&after), &rules, &allowed)?
         }
     };
@@ -56,11 +57,11 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
     Ok(gates::exit_code(&args.gates, compared.verdicts.iter()))
 }
 
-/// The threshold that was typed, else the larger one of the sessions.
-fn threshold(args: &CompareArgs, sessions: &[&Artifact]) -> f64 {
+/// By the threshold that was typed, else the larger one of the sessions.
+fn rules(args: &CompareArgs, sessions: [&Artifact; 2]) -> Rules {
     let kept = sessions.iter().map(|s| s.protocol.noise_threshold_pct);
     let percent = args.noise_threshold;
-    percent.unwrap_or_else(|| kept.fold(0.0, f64::max)) / 100.0
+    Rules::at(percent.unwrap_or_else(|| kept.fold(0.0, f64::max)) / 100.0)
 }
 
 fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {

@@ -154,7 +154,7 @@ impl Compared {
     /// # Errors
     /// Those of [`Self::within`], and a metric that this version does not know.
     pub fn of_session(session: &Artifact) -> Result<Self> {
-        Self::within(session, &rules_of(session)?)
+        Self::within(session, &rules_of(session, None)?)
     }
 
     /// An arm of one session and an arm of another, not in pairs.
@@ -241,16 +241,17 @@ impl Compared {
     }
 }
 
-/// The rules that a session was measured by. What it was judged by then shares the chance of error
-/// with all that it is judged by later.
+/// The rules that a session was measured by, or those with another threshold, 0.02 for 2 %. What it
+/// was judged by then shares the chance of error with all that it is judged by later.
 ///
 /// # Errors
 /// `Kind::Usage` for a metric that this version does not know.
-pub fn rules_of(session: &Artifact) -> Result<Rules> {
+pub fn rules_of(session: &Artifact, threshold: Option<f64>) -> Result<Rules> {
     let protocol = &session.protocol;
     let gates = protocol.gates.iter().map(|name| name.parse());
     let gates: Vec<Metric> = gates.collect::<Result<_>>()?;
-    let rules = Rules::at(protocol.noise_threshold_pct / 100.0).with_gates(&gates);
+    let threshold = threshold.unwrap_or(protocol.noise_threshold_pct / 100.0);
+    let rules = Rules::at(threshold).with_gates(&gates);
     Ok(if protocol.looks.is_empty() {
         rules
     } else {

@@ -178,7 +178,8 @@ pub(super) fn schema_of(bytes: &[u8], path: &Path) -> Result<String> {
     })
 }
 
-/// The bytes of a file that is small enough to be an artifact.
+/// The bytes of a file that is small enough to be an artifact, its texts without control characters: what is
+/// printed of a foreign file must not command the terminal.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let refused = |e| Error::file("read", path, e);
     let mut file = fs::File::open(path).map_err(refused)?;
@@ -206,7 +207,41 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
         .take(LARGEST)
         .read_to_end(&mut bytes)
         .map_err(refused)?;
+    disarm(&mut bytes);
     Ok(bytes)
+}
+
+/// Puts U+FFFD or question marks, as long as they are, in the place of control characters in the strings of
+/// a JSON text: those that are escaped, save for line ends and tabs (`\n`, `\t`), and the raw ones of C1 and DEL. Raw
+/// ones of C0 are no JSON.
+fn disarm(json: &mut [u8]) {
+    let mut at = 0;
+    while at < json.len() {
+        match &mut json[at..] {
+            [b'\\', b'u', b'0', b'0', high @ b'0'..=b'9', low, ..] => {
+                let code = [*high, *low].map(|digit| char::from(digit).to_digit(16));
+                if let [Some(high @ (0 | 1 | 7 | 8 | 9)), Some(low)] = code
+                    && (high != 7 || low == 15)
+                    && !matches!((high, low), (0, 9 | 10))
+                {
+                    json[at + 2..at + 6].copy_from_slice(b"fffd");
+                }
+                at += 6;
+            }
+            // a backslash and what it escapes belong together
+            [b'\\', ..] => at += 2,
+            [0x7f, ..] => {
+                json[at] = b'?';
+                at += 1;
+            }
+            [0xc2, second @ 0x80..=0x9f, ..] => {
+                *second = b'?';
+                json[at] = b'?';
+                at += 2;
+            }
+            _ => at += 1,
+        }
+    }
 }
 
 fn not_readable(error: &serde_json::Error, path: &Path) -> Error {
@@ -322,6 +357,28 @@ mod tests {
         let back = load(&path).unwrap();
         assert!(!back.partial);
         assert_eq!(back.iterations.len(), artifact.iterations.len());
+    }
+
+    #[test]
+    fn what_a_file_says_does_not_command_the_terminal() {
+        let mut json = concat!(
+            r#"["\u001b[31mred\u009b2J", "tab\tline\nend", "\u000a\u0041\u007f", "\\u001b", "#,
+            "\"raw \u{9b}2J \u{7f} é\"]"
+        )
+        .as_bytes()
+        .to_vec();
+        disarm(&mut json);
+        let texts: Vec<String> = serde_json::from_slice(&json).unwrap();
+        assert_eq!(
+            texts,
+            [
+                "\u{fffd}[31mred\u{fffd}2J",
+                "tab\tline\nend",
+                "\nA\u{fffd}",
+                "\\u001b",
+                "raw ??2J ? é"
+            ]
+        );
     }
 
     #[test]

@@ -48,5 +48,8 @@ pub enum CdcAction {
         /// Drop without asking
         #[arg(long, short)]
         yes: bool,
+        /// Text for a person, or one JSON document
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
     },
 }

@@ -14,7 +14,11 @@ pub(super) async fn run(args: CdcArgs) -> Result<u8> {
     match args.action {
         CdcAction::Setup { document, format } => setup(&document, format).await,
         CdcAction::Status { document, format } => status(&document, format).await,
-        CdcAction::Drop { document, yes } => drop(&document, yes).await,
+        CdcAction::Drop {
+            document,
+            yes,
+            format,
+        } => drop(&document, yes, format).await,
     }
 }
 
@@ -38,22 +42,29 @@ async fn status(document: &Path, format: Format) -> Result<u8> {
     Ok(0)
 }
 
-async fn drop(document: &Path, yes: bool) -> Result<u8> {
+async fn drop(document: &Path, yes: bool, format: Format) -> Result<u8> {
     let pipeline = parser::load_pipeline(document)?;
     let cancel = interrupt::token()?;
-    let parts = cdc::parts(&pipeline, &cancel).await?;
-    if parts.is_nothing() {
-        super::print_line("there is nothing to drop")?;
-        return Ok(0);
-    }
-    let what = parts.named().join(", ");
-    if !yes && !confirm::asked(&format!("drop {what}"))? {
-        super::print_line("nothing was dropped")?;
-        return Ok(0);
-    }
-    let dropped = cdc::drop(&pipeline, &cancel).await?;
-    for part in dropped.named() {
-        super::print_line(&format!("dropped {part}"))?;
+    let there = cdc::parts(&pipeline, &cancel).await?;
+    let what = there.named().join(", ");
+    let asked = || confirm::asked(&format!("drop {what}"));
+    let (dropped, why_none) = if there.is_nothing() {
+        (None, "there is nothing to drop")
+    } else if yes || asked()? {
+        (Some(cdc::drop(&pipeline, &cancel).await?), "")
+    } else {
+        (None, "nothing was dropped")
+    };
+    match (format, &dropped) {
+        (Format::Json, _) => {
+            super::print_line(&serde_json::json!({ "dropped": dropped }).to_string())?;
+        }
+        (Format::Text, None) => super::print_line(why_none)?,
+        (Format::Text, Some(parts)) => {
+            for part in parts.named() {
+                super::print_line(&format!("dropped {part}"))?;
+            }
+        }
     }
     Ok(0)
 }

@@ -108,11 +108,12 @@ fn drop_asks_first_and_takes_away_whatever_is_there() {
         .unwrap_or_default()
         .to_owned();
     capture.at_source(&format!("DROP PUBLICATION {name}"));
-    let dropped = capture.cdc("drop", &["--yes"]);
-    assert!(
-        dropped.stdout.contains("dropped slot") && !dropped.stdout.contains("publication"),
-        "{dropped:?}"
-    );
+    let dropped = capture.cdc("drop", &["--yes", "--format", "json"]);
+    let said: serde_json::Value = serde_json::from_str(&dropped.stdout).unwrap();
+    assert_eq!(said["dropped"]["slot"], true, "{dropped:?}");
+    assert_eq!(said["dropped"]["publication"], false, "{dropped:?}");
+    let nothing = capture.cdc("drop", &["--format", "json"]);
+    assert_eq!(nothing.stdout.trim(), r#"{"dropped":null}"#);
 }
 
 #[test]

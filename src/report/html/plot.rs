@@ -9,8 +9,8 @@ use super::axis::Axis;
 
 /// Width of every drawing, in units of its own; the page scales it.
 pub(super) const WIDTH: f64 = 480.0;
-/// Left end of the area for values: right of the numbers.
-pub(super) const LEFT: f64 = 46.0;
+/// Left end of the area for values: right of numbers of six characters, in the larger letters of a narrow page too.
+pub(super) const LEFT: f64 = 62.0;
 /// Its right end: half of a number's width from the edge.
 pub(super) const RIGHT: f64 = WIDTH - 26.0;
 /// Its top: below what the vertical axis is called.
@@ -127,17 +127,17 @@ mod tests {
         insta::assert_snapshot!(drawn.replace("><", ">\n<"), @r#"
         <svg viewBox="0 0 480 142.0" role="img" aria-label="a &quot;thing&quot;">
         <text class="name" x="2.0" y="15.0">y</text>
-        <line class="grid" x1="46.0" x2="454.0" y1="30.0" y2="30.0">
+        <line class="grid" x1="62.0" x2="454.0" y1="30.0" y2="30.0">
         </line>
-        <text class="number" x="40.0" y="34.0" text-anchor="end">all</text>
-        <line class="axis" x1="46.0" x2="454.0" y1="100.0" y2="100.0">
+        <text class="number" x="56.0" y="34.0" text-anchor="end">all</text>
+        <line class="axis" x1="62.0" x2="454.0" y1="100.0" y2="100.0">
         </line>
-        <line class="axis" x1="46.0" x2="46.0" y1="100.0" y2="104.0">
+        <line class="axis" x1="62.0" x2="62.0" y1="100.0" y2="104.0">
         </line>
-        <text class="number" x="46.0" y="117.0" text-anchor="middle">0</text>
-        <line class="axis" x1="250.0" x2="250.0" y1="100.0" y2="104.0">
+        <text class="number" x="62.0" y="117.0" text-anchor="middle">0</text>
+        <line class="axis" x1="258.0" x2="258.0" y1="100.0" y2="104.0">
         </line>
-        <text class="number" x="250.0" y="117.0" text-anchor="middle">5</text>
+        <text class="number" x="258.0" y="117.0" text-anchor="middle">5</text>
         <line class="axis" x1="454.0" x2="454.0" y1="100.0" y2="104.0">
         </line>
         <text class="number" x="454.0" y="117.0" text-anchor="middle">10</text>

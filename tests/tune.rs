@@ -330,9 +330,9 @@ fn wrong_use_is_told_before_anything_is_made() {
     let shared = shared.display().to_string();
     let cases: [(&[&str], i32, &str); 8] = [
         (
-            &["--knob", "synchronous_commit=on,off"],
+            &["--knob", "work_mem=1,2"],
             2,
-            "no `synchronous_commit` that can be tuned",
+            "no `work_mem` that can be tuned",
         ),
         (&["--knob", "chunk_bytes=1,2"], 2, "chunk_bytes"),
         (&["--sweep", "1"], 2, "at least two"),

@@ -29,7 +29,8 @@ pub struct TuneArgs {
     /// Values of parallelism to try
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_values = ["1", "2", "3", "4", "6", "8", "12", "16"])]
     pub sweep: Vec<String>,
-    /// Tune another key: parallelism, chunk_bytes, buffer_bytes or load_method, with the values to try
+    /// Tune another key, with the values to try: parallelism, chunk_bytes, buffer_bytes, load_method,
+    /// toast_compression or synchronous_commit
     #[arg(long, value_name = "NAME=A,B,...", conflicts_with = "sweep")]
     pub knob: Option<String>,
     /// Set the source alone and the destination alone beside the whole, and say which limits

@@ -90,10 +90,14 @@ fn transform() -> Shape {
 
 fn destination() -> Shape {
     let mut postgres = endpoint();
-    postgres.push(Field::optional(
-        "load_method",
-        Shape::word(&["copy", "insert"]),
-    ));
+    postgres.extend([
+        Field::optional("load_method", Shape::word(&["copy", "insert"])),
+        Field::optional("toast_compression", Shape::word(&["server", "pglz", "lz4"])),
+        Field::optional(
+            "synchronous_commit",
+            Shape::word(&["server", "local", "off"]),
+        ),
+    ]);
     Shape::Connector {
         kinds: vec![("dest-postgres", postgres), ("dest-null", Vec::new())],
         beside: vec![

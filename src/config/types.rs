@@ -204,6 +204,64 @@ pub struct PostgresDestination {
     /// How rows are sent.
     #[serde(default)]
     pub load_method: LoadMethod,
+    /// How large values that are copied are compressed.
+    #[serde(default)]
+    pub toast_compression: ToastCompression,
+    /// What a worker's COMMIT waits for.
+    #[serde(default)]
+    pub synchronous_commit: SynchronousCommit,
+}
+
+/// How the destination compresses large values that a run copies; columns with a `COMPRESSION` of their own
+/// keep to that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToastCompression {
+    /// As the server's `default_toast_compression` says.
+    #[default]
+    Server,
+    /// `pglz`: on every server.
+    Pglz,
+    /// `lz4`: several times as fast and a little larger; only where the server was built with it.
+    Lz4,
+}
+
+impl ToastCompression {
+    /// The value of `default_toast_compression`; none where the server's own stays.
+    #[must_use]
+    pub fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Server => None,
+            Self::Pglz => Some("pglz"),
+            Self::Lz4 => Some("lz4"),
+        }
+    }
+}
+
+/// What a worker's COMMIT waits for. What the leader decides is always on disk when a run ends, and so is what
+/// workers committed before that: only the COMMIT of a single worker can be lost with `Off`, and then with all its rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SynchronousCommit {
+    /// As the server's `synchronous_commit` says.
+    #[default]
+    Server,
+    /// The server's own disk, no standby.
+    Local,
+    /// Nothing.
+    Off,
+}
+
+impl SynchronousCommit {
+    /// The value of `synchronous_commit`; none where the server's own stays.
+    #[must_use]
+    pub fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Server => None,
+            Self::Local => Some("local"),
+            Self::Off => Some("off"),
+        }
+    }
 }
 
 /// How rows are sent to a Postgres destination.

@@ -237,12 +237,7 @@ impl Attempt<'_> {
                 Ok(())
             };
             unless_stopped(&self.request.cancel, &leader.cancellers(), preparing).await?;
-            to = self.write_to(
-                &planned,
-                destination.load_method,
-                leader,
-                &prepared.sequences,
-            );
+            to = self.write_to(&planned, destination, leader, &prepared.sequences);
         } else {
             planned.form = CommitForm::None;
         }

@@ -12,7 +12,7 @@ use super::state::{self, Details, LedgerHead, RunState};
 use super::targets::Target;
 use super::worker::WriteTo;
 use super::{report, settings};
-use crate::config::types::LoadMethod;
+use crate::config::types::PostgresDestination;
 use crate::error::Result;
 
 /// What was made ready in the destination before the workers start.
@@ -111,7 +111,7 @@ impl Attempt<'_> {
     pub(super) fn write_to(
         &self,
         planned: &Planned,
-        method: LoadMethod,
+        destination: &PostgresDestination,
         leader: &Leader,
         sequences: &[Sequence],
     ) -> WriteTo {
@@ -122,7 +122,8 @@ impl Attempt<'_> {
             matched,
             ..
         } = planned;
-        let (mut first, mut last, mut own_tables) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut last, mut own_tables) = (Vec::new(), Vec::new());
+        let mut first = settings::storing(destination);
         if *deferred {
             first.push("SET CONSTRAINTS ALL DEFERRED".to_owned());
         }
@@ -151,7 +152,7 @@ impl Attempt<'_> {
         WriteTo::Postgres {
             server: leader.server.clone(),
             version: leader.version,
-            method,
+            method: destination.load_method,
             first,
             last,
             own_tables,

@@ -3,6 +3,8 @@
 //! Time-outs, so that a long copy does not die of a default; everything that text output depends
 //! on, alike on both sides; `row_security = off`, so that a policy is an error and never a filter.
 
+use crate::config::types::PostgresDestination;
+
 /// Settings that text format, and names in catalogs, depend on. Source: PostgreSQL manual, "Client Connection Defaults".
 const PINNED: &str = "SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; \
 SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 3; SET LOCAL lc_monetary = 'C'; \
@@ -69,6 +71,20 @@ pub fn begin_lock(server_version: u32) -> String {
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {}",
         timeouts(server_version, LOCK_TIMEOUT)
     )
+}
+
+/// What a worker's transaction sets beside, where the document asks for it: how its rows are stored, and what
+/// its COMMIT waits for.
+#[must_use]
+pub fn storing(destination: &PostgresDestination) -> Vec<String> {
+    let compression = destination.toast_compression.setting();
+    let commit = destination.synchronous_commit.setting();
+    let set =
+        |name, value: Option<&str>| value.map(|value| format!("SET LOCAL {name} = '{value}'"));
+    set("default_toast_compression", compression)
+        .into_iter()
+        .chain(set("synchronous_commit", commit))
+        .collect()
 }
 
 /// Begins a transaction that writes to the destination. The role's own `search_path` stays, for

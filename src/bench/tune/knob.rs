@@ -17,15 +17,21 @@ pub enum Knob {
     BufferBytes,
     /// COPY or INSERT.
     LoadMethod,
+    /// How large values are compressed.
+    ToastCompression,
+    /// What a worker's COMMIT waits for.
+    SynchronousCommit,
 }
 
 impl Knob {
     /// Every knob.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Parallelism,
         Self::ChunkBytes,
         Self::BufferBytes,
         Self::LoadMethod,
+        Self::ToastCompression,
+        Self::SynchronousCommit,
     ];
 
     /// The key in the document.
@@ -36,6 +42,8 @@ impl Knob {
             Self::ChunkBytes => "resources.chunk_bytes",
             Self::BufferBytes => "resources.buffer_bytes",
             Self::LoadMethod => "destination.config.load_method",
+            Self::ToastCompression => "destination.config.toast_compression",
+            Self::SynchronousCommit => "destination.config.synchronous_commit",
         }
     }
 
@@ -78,7 +86,7 @@ impl Knob {
                 ordered.push(value.to_owned());
             }
         }
-        if self != Self::LoadMethod {
+        if self.is_number() {
             // what is no number is told by the document's own check
             ordered.sort_by_key(|value| value.parse::<u64>().unwrap_or(u64::MAX));
         }
@@ -89,6 +97,14 @@ impl Knob {
             ));
         }
         Ok(ordered)
+    }
+
+    /// Whether its values are numbers, rather than words.
+    fn is_number(self) -> bool {
+        matches!(
+            self,
+            Self::Parallelism | Self::ChunkBytes | Self::BufferBytes
+        )
     }
 
     /// The value as a change of the document.
@@ -106,11 +122,13 @@ impl Knob {
             Self::Parallelism => to.resources.parallelism = from.resources.parallelism,
             Self::ChunkBytes => to.resources.chunk_bytes = from.resources.chunk_bytes,
             Self::BufferBytes => to.resources.buffer_bytes = from.resources.buffer_bytes,
-            Self::LoadMethod => {
+            Self::LoadMethod | Self::ToastCompression | Self::SynchronousCommit => {
                 if let (DestinationConnector::Postgres(from), DestinationConnector::Postgres(to)) =
                     (&from.destination.connector, &mut to.destination.connector)
                 {
                     to.load_method = from.load_method;
+                    to.toast_compression = from.toast_compression;
+                    to.synchronous_commit = from.synchronous_commit;
                 }
             }
         }
@@ -150,7 +168,7 @@ mod tests {
             assert_eq!(Knob::find(knob.key()).unwrap(), knob);
             assert_eq!(Knob::find(knob.name()).unwrap(), knob);
         }
-        for unknown in ["synchronous_commit", "toast_compression", "max_retries"] {
+        for unknown in ["work_mem", "toast_compresion", "max_retries"] {
             let error = Knob::find(unknown).unwrap_err();
             assert_eq!(error.kind(), Kind::Usage);
             assert!(error.to_string().contains("chunk_bytes"), "{error}");

@@ -352,7 +352,9 @@ fn same(knob: Knob, one: &Setting, other: &Setting) -> bool {
     match knob {
         Knob::Parallelism => workers(one) == workers(other),
         Knob::ChunkBytes => chunks(one) == chunks(other),
-        Knob::BufferBytes | Knob::LoadMethod => one.work.pipeline == other.work.pipeline,
+        Knob::BufferBytes | Knob::LoadMethod | Knob::ToastCompression | Knob::SynchronousCommit => {
+            one.work.pipeline == other.work.pipeline
+        }
     }
 }
 

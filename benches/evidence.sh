@@ -33,6 +33,11 @@ tune       tune --profile medium --rounds 5 --pairs 10
 isolate    tune --profile medium --isolate
 same       ${guard[*]} --iters 20 --profile medium --before resources.parallelism=auto --after resources.parallelism=auto
 slower     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=copy --after destination.config.load_method=insert
+lz4        ${guard[*]} ${pairs[*]} --profile large --before resources.parallelism=auto --after destination.config.toast_compression=lz4
+rows1      ${guard[*]} --arms one --iters 6 --profile small
+rows4      ${guard[*]} --arms one --iters 6 --profile small --rows 400000
+rows16     ${guard[*]} --arms one --iters 6 --profile small --rows 1600000
+workers    tune --profile small --rows 500000 --sweep 1,2,4,8,16 --rounds 5 --pairs 10
 faster     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=insert --after destination.config.load_method=copy
 END
 }

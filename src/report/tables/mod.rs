@@ -1,5 +1,6 @@
 //! Tables in Markdown, for documents: each made from saved artifacts alone, and naming them.
 
+mod growth;
 mod peers;
 
 use std::fmt::Write as _;
@@ -30,16 +31,19 @@ pub enum Kind {
     Machine,
     /// A tuning, or a measurement of the sides: each value, the choice, what `auto` loses, the limit.
     Tuning,
+    /// Sessions of one profile in different sizes, a line each: what a row costs.
+    Growth,
     /// What other tools reached: the file that `benches/peers/peers.py --json` writes.
     Peers,
 }
 
 impl Kind {
-    const ALL: [(&str, Self); 5] = [
+    const ALL: [(&str, Self); 6] = [
         ("comparison", Self::Comparison),
         ("verdicts", Self::Verdicts),
         ("machine", Self::Machine),
         ("tuning", Self::Tuning),
+        ("growth", Self::Growth),
         ("peers", Self::Peers),
     ];
 }
@@ -90,15 +94,18 @@ pub fn cited(citation: &Citation, directory: &Path) -> Result<String> {
             let (name, path) = one()?;
             comparison(&*session(path)?, name)
         }
-        Kind::Verdicts => {
+        Kind::Verdicts | Kind::Growth => {
             let sessions: Vec<(&str, Box<Artifact>)> = files
                 .iter()
                 .map(|(name, path)| Ok((*name, session(path)?)))
                 .collect::<Result<_>>()?;
-            let sessions = sessions.iter();
-            Ok(verdicts(
-                sessions.map(|(name, session)| (*name, session.as_ref())),
-            ))
+            let sessions = sessions
+                .iter()
+                .map(|(name, session)| (*name, session.as_ref()));
+            Ok(match citation.kind {
+                Kind::Growth => growth::table(sessions),
+                _ => verdicts(sessions),
+            })
         }
         Kind::Machine => Ok(match Document::load(one()?.1)? {
             Document::Session(a) => machine(&a.host, &a.postgres, &a.tool),

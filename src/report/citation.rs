@@ -185,7 +185,7 @@ mod tests {
         PERF.md:1: a table ends that did not begin
         PERF.md:2: cannot read gone.json
         PERF.md:4: unknown kind of table `comparisson`; did you mean `comparison`?
-          what to do: use one of comparison, verdicts, machine, tuning, peers
+          what to do: use one of comparison, verdicts, machine, tuning, growth, peers
         PERF.md:6: the table cites no artifact
           what to do: write `<!-- rb-bench:table artifact=FILE kind=KIND -->`
         PERF.md:7: a table begins inside of another

@@ -199,6 +199,30 @@ mod tests {
         assert_eq!(counts.len(), 8);
     }
 
+    /// `tests/data/hdr_log.py` says how the log and what was read in it were made.
+    #[test]
+    fn hdr_histograms_own_python_package_reads_a_log_as_we_do() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/measured.json");
+        let session = crate::bench::store::load(std::path::Path::new(file)).unwrap();
+        let log = hlog(&session).unwrap();
+        assert_eq!(log, include_str!("../../tests/data/measured.hlog"));
+        let theirs: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/data/hdr_log.json")).unwrap();
+        let mut ours = Vec::new();
+        for entry in IntervalLogIterator::new(log.as_bytes()) {
+            if let LogEntry::Interval(interval) = entry.unwrap() {
+                let histogram = decode(interval.encoded_histogram()).unwrap();
+                let values: Vec<(u64, u64)> = histogram
+                    .iter_recorded()
+                    .map(|value| (value.value_iterated_to(), value.count_at_value()))
+                    .collect();
+                let tag = interval.tag().unwrap().as_str();
+                ours.push(serde_json::json!({ "tag": tag, "values": values }));
+            }
+        }
+        assert_eq!(ours, theirs);
+    }
+
     #[test]
     fn a_damaged_histogram_is_an_error() {
         let mut session = examples::session();

@@ -38,6 +38,9 @@ rows1      ${guard[*]} --arms one --iters 6 --profile small
 rows4      ${guard[*]} --arms one --iters 6 --profile small --rows 400000
 rows16     ${guard[*]} --arms one --iters 6 --profile small --rows 1600000
 workers    tune --profile small --rows 500000 --sweep 1,2,4,8,16 --rounds 5 --pairs 10
+buffers    tune --profile small --rows 500000 --knob buffer_bytes=16384,65536,262144,1048576 --rounds 5 --pairs 10
+chunks     tune --profile small --rows 500000 --knob chunk_bytes=1048576,4194304,16777216,67108864 --rounds 5 --pairs 10
+commits    tune --profile small --rows 500000 --knob synchronous_commit=server,off --rounds 5 --pairs 10
 faster     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=insert --after destination.config.load_method=copy
 END
 }
@@ -81,7 +84,7 @@ measure() {
 
 measure_peers() {
   local file=docs/benchmarks/peers.json sets=ours
-  [ -z "${PEERS_HOME:-}" ] || sets=ours,peers
+  [ -z "${PEERS_HOME:-}" ] || sets=ours,limits,peers
   printf '\n== peers: benches/peers/peers.sh small,medium,large --set %s\n' "$sets" >&2
   mkdir -p "${file%/*}"
   benches/peers/peers.sh small,medium,large --set "$sets" --rounds 5 --checksum --json "$PWD/$file"

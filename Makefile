@@ -6,7 +6,7 @@ PAIRS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test torture check clean ensure browser
+.PHONY: help bench test torture check deny clean ensure browser
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ check: ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets --features fail-points -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
+
+deny: ## licences, sources and RustSec advisories of every dependency; needs cargo-deny and the network
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny (takes minutes)' >&2; exit 1; }
+	$(CARGO) deny --locked check
 
 clean: ## delete what was built; the seeded data stays (rb-bench cluster reset deletes it)
 	$(CARGO) clean

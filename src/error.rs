@@ -184,6 +184,12 @@ impl Error {
         self.kind
     }
 
+    /// What to do next, where somebody said.
+    #[must_use]
+    pub fn remedy_text(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+
     /// The message without its remedy.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -35,7 +35,7 @@ const STEAL: f64 = 0.01;
 /// them they are told.
 const PRESSURE: [f64; 3] = [10.0, 10.0, 1.0];
 /// Room for log and temporary files beside the data.
-const SPARE_BYTES: u64 = 2 << 30;
+pub(super) const SPARE_BYTES: u64 = 2 << 30;
 
 /// What is done about a machine that is not quiet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub(super) struct Readings {
 
 impl Readings {
     /// Looks at this machine, for [`WINDOW`].
-    async fn of_machine(disk: Option<&Disk>) -> Self {
+    pub(super) async fn of_machine(disk: Option<&Disk>) -> Self {
         let before = HostClock::now();
         tokio::time::sleep(WINDOW).await;
         let used = HostClock::now().since(&before);
@@ -109,7 +109,7 @@ impl Readings {
     }
 
     /// What speaks against measuring now.
-    fn concerns(&self) -> Vec<Concern> {
+    pub(super) fn concerns(&self) -> Vec<Concern> {
         let mut concerns = Vec::new();
         let mut passing = |kind: &str, text: String| {
             concerns.push(Concern {
@@ -202,15 +202,15 @@ impl Readings {
 
 /// Something that speaks against measuring now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Concern {
-    flag: Flag,
+pub(super) struct Concern {
+    pub(super) flag: Flag,
     /// Whether it may pass by itself.
     passes: bool,
 }
 
 /// The disk that is going to be filled.
 #[derive(Debug)]
-struct Disk {
+pub(super) struct Disk {
     directory: PathBuf,
     wanted: u64,
 }

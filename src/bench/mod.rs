@@ -14,6 +14,7 @@ pub mod compared;
 pub mod conditions;
 pub mod dataset;
 mod disturbance;
+pub mod doctor;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod guard;

@@ -284,6 +284,12 @@ impl Profile {
     }
 }
 
+/// The JSON Schema (draft 7) of a profile document.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    document::schema()
+}
+
 /// Keys of a profile that may hold a password.
 const SECRETS: [&str; 4] = [
     "pipeline.source.config.url",

@@ -7,6 +7,8 @@ mod bench;
 mod cdc;
 mod cluster;
 mod destination;
+mod doctor;
+mod papers;
 mod run;
 mod saved;
 mod subject;
@@ -20,6 +22,8 @@ pub use self::bench::{
 pub use self::cdc::{CdcAction, CdcArgs};
 pub use self::cluster::{AttendArgs, ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
+pub use self::doctor::DoctorArgs;
+pub use self::papers::{CompletionsArgs, ManArgs, Shell};
 pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
 pub use self::saved::{
     CompareArgs, CompareFormat, ComparedArm, ExportArgs, HistoryAction, HistoryArgs, HistoryFilter,
@@ -57,6 +61,7 @@ word, prints what it found and keeps it in bench-results/.",
   rb-bench copy postgres://app@db1/shop postgres://app@db2/shop --table 'public.*'
   rb-bench run pipeline.yaml --verify        one run on your own databases
   rb-bench check pipeline.yaml               what that run would do, and why
+  rb-bench doctor                            what is here, what is missing, how to get it
 
 EXIT CODES:
   0 ok   1 error   2 usage   3 regression   4 inconclusive   5 not comparable   6 guard refused   130 interrupted",
@@ -101,7 +106,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Run the command again that measured a saved session
     Repeat(RepeatArgs),
-    /// Print the JSON Schema of what is saved
+    /// Print the JSON Schema of what is saved, or of a document
     Schema(SchemaArgs),
     /// Measure the noise of this machine: a profile against itself
     Calibrate(CalibrateArgs),
@@ -109,6 +114,12 @@ pub enum Command {
     Selftest(SelftestArgs),
     /// Manage the throw-away Postgres
     Cluster(ClusterArgs),
+    /// Tell what is here, what is missing, and how to get it
+    Doctor(DoctorArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
     /// Wait for the end of standard input, then stop the server (used by rb-bench itself)
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArgs),

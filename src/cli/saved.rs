@@ -242,7 +242,11 @@ pub struct RepeatArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "EXAMPLES:
   rb-bench schema                 of a benchmark's artifact
-  rb-bench schema run | jq .properties")]
+  rb-bench schema run | jq .properties
+  rb-bench schema pipeline > pipeline.schema.json
+
+An editor with a YAML language server completes and checks a document that begins with
+  # yaml-language-server: $schema=pipeline.schema.json")]
 pub struct SchemaArgs {
     /// Of which document
     #[arg(value_enum, default_value_t)]
@@ -257,4 +261,8 @@ pub enum Schema {
     Run,
     /// A tuning's artifact, `rb-bench.tune.v1`.
     Tune,
+    /// A pipeline document.
+    Pipeline,
+    /// A profile document.
+    Profile,
 }

@@ -15,6 +15,7 @@ mod machine;
 mod place;
 mod processes;
 mod programs;
+pub mod readiness;
 mod settings;
 mod start;
 mod status;

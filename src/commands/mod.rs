@@ -9,11 +9,14 @@ mod cdc;
 mod check;
 mod cluster;
 mod compare;
+mod completions;
 mod confirm;
+mod doctor;
 mod export;
 mod gates;
 mod history;
 mod interrupt;
+mod man;
 mod marks;
 mod profiles;
 mod repeat;
@@ -53,6 +56,9 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Repeat(args)) => repeat::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Doctor(args)) => in_runtime(doctor::run(args)),
+        Some(Command::Completions(args)) => completions::run(args.shell),
+        Some(Command::Man(args)) => man::run(args.out.as_deref()),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
         Some(Command::Calibrate(args)) => in_runtime(calibrate::run(args)),
         Some(Command::Selftest(args)) => selftest::run(&args),
@@ -98,10 +104,13 @@ fn wants_json(cli: &Cli) -> bool {
         },
         Some(Command::History(args)) => args.format,
         Some(Command::Report(args)) => args.format,
+        Some(Command::Doctor(args)) => args.format,
         Some(
             Command::Export(_)
             | Command::Repeat(_)
             | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Man(_)
             | Command::Supervise(_)
             | Command::Attend(_),
         ) => Format::Text,
@@ -136,8 +145,13 @@ fn print_error(text: &str) {
 
 /// Prints a line on standard output. A reader that has gone away is no error of ours.
 fn print_line(text: &str) -> Result<()> {
+    print_bytes(format!("{text}\n").as_bytes())
+}
+
+/// The same of what has its own line ends.
+fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome
             .map_err(|e| Error::new(Kind::Io, format!("cannot write to standard output: {e}"))),

@@ -3,7 +3,7 @@
 //! A document goes through four steps, each a file: `reader` turns text into a tree whose every
 //! value knows its line and column, `environment` fills `${VAR}`, [`shape`] checks the tree against
 //! a declarative description ([`pipeline_shape`] is the pipeline's), and [`validator`] judges what
-//! the typed document means. The problems of all steps are collected and told in one go.
+//! the typed document means. [`json_schema`] tells editors what the shape is. The problems of all steps are collected and told in one go.
 //! [`document`] holds these together, `edit` changes a value where it is written, [`parser`] is the short way from a file to a [`Pipeline`].
 //!
 //! Nothing here connects to anything, and no message shows a password.
@@ -14,6 +14,7 @@ pub mod document;
 mod edit;
 mod environment;
 pub mod evolution;
+pub mod json_schema;
 mod masking;
 pub mod parser;
 pub mod pipeline_shape;

@@ -38,28 +38,33 @@ const SSL_MODES: [&str; 6] = [
 #[must_use]
 pub fn shape() -> Shape {
     Shape::Map(vec![
-        Field::required("version", Shape::Text),
-        Field::required("pipeline", Shape::Text),
-        Field::required("source", source()),
-        Field::optional("transforms", Shape::list(transform())),
-        Field::required("destination", destination()),
-        Field::optional("schema_evolution", schema_evolution()),
-        Field::optional("resources", resources()),
+        Field::required("version", Shape::Text)
+            .about("The version of the document format: \"1.0\"."),
+        Field::required("pipeline", Shape::Text)
+            .about("The pipeline's name; what is kept between its runs is kept under it."),
+        Field::required("source", source()).about("What is read, and from where."),
+        Field::optional("transforms", Shape::list(transform()))
+            .about("SQL that the source applies on the way, one after the other."),
+        Field::required("destination", destination())
+            .about("Where the rows go, and how they are written."),
+        Field::optional("schema_evolution", schema_evolution())
+            .about("What to do where the source's columns are no longer the target's."),
+        Field::optional("resources", resources()).about("How much the run may use."),
     ])
 }
 
 fn source() -> Shape {
     let stream = Shape::Map(vec![
-        Field::required("name", Shape::Text),
-        Field::optional("schema", Shape::Text),
-        Field::optional("target", Shape::Text),
+        Field::required("name", Shape::Text).about("A table or view, or a pattern with * and ?."),
+        Field::optional("schema", Shape::Text).about("Its schema; the source's when omitted."),
+        Field::optional("target", Shape::Text).about("Another name in the destination."),
         Field::optional(
             "sync_mode",
             Shape::word(&["full_refresh", "incremental", "cdc"]),
-        ),
-        Field::optional("cursor_field", Shape::Text),
-        Field::optional("cursor_lag", Shape::Text),
-        Field::optional("columns", Shape::nonempty_list(Shape::Text)),
+        ).about("full_refresh: all rows with every run. incremental: those above the last run's mark. cdc: changes as they happen."),
+        Field::optional("cursor_field", Shape::Text).about("The column whose highest value is the mark of an incremental stream."),
+        Field::optional("cursor_lag", Shape::Text).about("How far below the mark an incremental upsert reads again: a number, or an interval such as 10 minutes."),
+        Field::optional("columns", Shape::nonempty_list(Shape::Text)).about("The columns to copy; all when omitted."),
     ]);
     Shape::Connector {
         kinds: vec![
@@ -67,23 +72,33 @@ fn source() -> Shape {
             (
                 "source-generate",
                 vec![
-                    Field::required("rows", Shape::integer(0, i64::MAX)),
-                    Field::optional("row_bytes", bounded(&validator::ROW_BYTES)),
-                    Field::optional("rows_per_second", bounded(&validator::RATES)),
-                    Field::optional("seed", Shape::integer(0, u64::MAX)),
+                    Field::required("rows", Shape::integer(0, i64::MAX))
+                        .about("How many rows to make."),
+                    Field::optional("row_bytes", bounded(&validator::ROW_BYTES))
+                        .about("Bytes of payload in a row."),
+                    Field::optional("rows_per_second", bounded(&validator::RATES))
+                        .about("The fastest rate; as fast as it goes when omitted."),
+                    Field::optional("seed", Shape::integer(0, u64::MAX))
+                        .about("The same seed makes the same rows."),
                 ],
             ),
         ],
         beside: vec![
-            Field::required("streams", Shape::nonempty_list(stream)),
-            Field::optional("exclude", Shape::list(Shape::Text)),
+            Field::required("streams", Shape::nonempty_list(stream)).about("The tables."),
+            Field::optional("exclude", Shape::list(Shape::Text))
+                .about("Patterns that leave tables out of the patterns in streams."),
         ],
     }
 }
 
 fn transform() -> Shape {
     Shape::Connector {
-        kinds: vec![("transform-sql", vec![Field::required("query", Shape::Text)])],
+        kinds: vec![(
+            "transform-sql",
+            vec![
+                Field::required("query", Shape::Text).about("One SELECT over the relation input."),
+            ],
+        )],
         beside: Vec::new(),
     }
 }
@@ -91,45 +106,49 @@ fn transform() -> Shape {
 fn destination() -> Shape {
     let mut postgres = endpoint();
     postgres.extend([
-        Field::optional("load_method", Shape::word(&["copy", "insert"])),
-        Field::optional("toast_compression", Shape::word(&["server", "pglz", "lz4"])),
-        Field::optional(
-            "synchronous_commit",
-            Shape::word(&["server", "local", "off"]),
-        ),
+        Field::optional("load_method", Shape::word(&["copy", "insert"]))
+            .about("copy: binary COPY. insert: INSERT of many rows, the slow way to compare with."),
+        Field::optional("toast_compression", Shape::word(&["server", "pglz", "lz4"]))
+            .about("How large values that are copied are compressed. server: as the server does by default."),
+        Field::optional("synchronous_commit", Shape::word(&["server", "local", "off"]))
+            .about("What a worker's COMMIT waits for: all that the server is set to, its own disk, nothing."),
     ]);
     Shape::Connector {
         kinds: vec![("dest-postgres", postgres), ("dest-null", Vec::new())],
         beside: vec![
-            Field::optional("write_mode", Shape::word(&["append", "replace", "upsert"])),
-            Field::optional("primary_key", Shape::list(Shape::Text)),
+            Field::optional("write_mode", Shape::word(&["append", "replace", "upsert"])).about("append: rows are added. upsert: rows with a known key are updated, others added. replace: the table is exchanged for the run's rows."),
+            Field::optional("primary_key", Shape::list(Shape::Text)).about("The columns that are the key of an upsert."),
             Field::optional(
                 "commit",
                 Shape::word(&["auto", "two_phase", "ledger", "single_writer"]),
-            ),
+            ).about("How the workers commit together; auto takes the strongest way that the destination allows."),
         ],
     }
 }
 
 fn endpoint() -> Vec<Field> {
     vec![
-        Field::optional("url", Shape::Secret),
-        Field::optional("host", Shape::Text),
-        Field::optional("port", Shape::integer(1, u16::MAX)),
-        Field::optional("user", Shape::Text),
-        Field::optional("password", Shape::Secret),
-        Field::optional("database", Shape::Text),
-        Field::optional("sslmode", Shape::word(&SSL_MODES)),
-        Field::optional("schema", Shape::Text),
+        Field::optional("url", Shape::Secret).about("postgres://user@host:port/database; better without the password, which PGPASSWORD, PGPASSFILE and ~/.pgpass can give."),
+        Field::optional("host", Shape::Text).about("A name, an address, or the directory of a Unix socket."),
+        Field::optional("port", Shape::integer(1, u16::MAX)).about("5432 when omitted."),
+        Field::optional("user", Shape::Text).about("The role to connect as."),
+        Field::optional("password", Shape::Secret).about("Better from the environment: ${PASSWORD}."),
+        Field::optional("database", Shape::Text).about("The database to connect to."),
+        Field::optional("sslmode", Shape::word(&SSL_MODES)).about("Whether the connection is encrypted, in libpq's words."),
+        Field::optional("schema", Shape::Text).about("The schema of the tables; public when omitted."),
     ]
 }
 
 fn schema_evolution() -> Shape {
     Shape::Map(vec![
-        Field::optional("new_column", Shape::word(&["add", "ignore", "refuse"])),
-        Field::optional("removed_column", Shape::word(&["keep", "refuse"])),
-        Field::optional("type_change", Shape::word(&["widen", "refuse"])),
-        Field::optional("nullability_change", Shape::word(&["relax", "refuse"])),
+        Field::optional("new_column", Shape::word(&["add", "ignore", "refuse"]))
+            .about("A column that the target does not have."),
+        Field::optional("removed_column", Shape::word(&["keep", "refuse"]))
+            .about("A column that the source no longer has."),
+        Field::optional("type_change", Shape::word(&["widen", "refuse"]))
+            .about("A type whose values the target's column cannot all hold."),
+        Field::optional("nullability_change", Shape::word(&["relax", "refuse"]))
+            .about("A column that is NOT NULL in the target alone."),
     ])
 }
 
@@ -143,10 +162,14 @@ fn resources() -> Shape {
                 max: u32::MAX.into(),
                 accepts: PARALLELISM_ACCEPTS,
             },
-        ),
-        Field::optional("max_retries", bounded(&validator::MAX_RETRIES)),
-        Field::optional("chunk_bytes", bounded(&validator::CHUNK_BYTES)),
-        Field::optional("buffer_bytes", bounded(&validator::BUFFER_BYTES)),
+        )
+        .about("How many workers: auto, or a number from 1."),
+        Field::optional("max_retries", bounded(&validator::MAX_RETRIES))
+            .about("How often a run that failed is tried again, where that cannot double a row."),
+        Field::optional("chunk_bytes", bounded(&validator::CHUNK_BYTES))
+            .about("Bytes that one COPY statement moves, about; from the run's size when omitted."),
+        Field::optional("buffer_bytes", bounded(&validator::BUFFER_BYTES))
+            .about("Bytes gathered before each send."),
     ])
 }
 

@@ -76,6 +76,8 @@ pub struct Field {
     pub(super) key: &'static str,
     pub(super) required: bool,
     pub(super) shape: Shape,
+    /// What it is, as an editor shows it; empty where nobody said.
+    pub(super) about: &'static str,
 }
 
 impl Field {
@@ -86,6 +88,7 @@ impl Field {
             key,
             required: true,
             shape,
+            about: "",
         }
     }
 
@@ -96,7 +99,15 @@ impl Field {
             key,
             required: false,
             shape,
+            about: "",
         }
+    }
+
+    /// The same, with what the key is, in a sentence; for whoever writes a document in an editor.
+    #[must_use]
+    pub fn about(mut self, text: &'static str) -> Self {
+        self.about = text;
+        self
     }
 }
 

@@ -146,11 +146,14 @@ fn check_connector(
         .and_then(|e| e.value.scalar());
     let known = used.and_then(|used| kinds.iter().find(|(kind, _)| *kind == used.text));
     let config = match known {
-        Some((_, fields)) => Field {
-            key: "config",
-            required: fields.iter().any(|field| field.required),
-            shape: Shape::Map(fields.clone()),
-        },
+        Some((_, fields)) => {
+            let shape = Shape::Map(fields.clone());
+            if fields.iter().any(|field| field.required) {
+                Field::required("config", shape)
+            } else {
+                Field::optional("config", shape)
+            }
+        }
         None => Field::optional("config", Shape::Raw),
     };
     let mut fields = vec![

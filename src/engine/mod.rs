@@ -57,6 +57,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use snapshot::OLDEST_VERSION;
+pub use targets::{Room, room};
+
 use crate::config::types::Pipeline;
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::{Server, Session};

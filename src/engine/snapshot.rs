@@ -19,7 +19,7 @@ use crate::postgres::catalog::{self, Name, Relation, RelationKind};
 use crate::postgres::{Server, Session, listing};
 
 /// The oldest server whose planner reads ranges of row addresses (TID range scan).
-const OLDEST_VERSION: u32 = 140_000;
+pub const OLDEST_VERSION: u32 = 140_000;
 
 /// A stream of the document, and the relation it turned out to name.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
 pub mod cdc;
 pub mod citation;
 pub mod compared;
+pub mod doctor;
 pub mod export;
 mod figures;
 pub mod history;

@@ -11,7 +11,7 @@ use crate::bench::dataset::{Dataset, TableDefinition};
 use crate::config::relation::{MAX_IDENTIFIER_BYTES, is_pattern};
 use crate::config::shape::Field;
 use crate::config::types::Pipeline;
-use crate::config::{Checked, Connections, Document, Shape};
+use crate::config::{Checked, Connections, Document, Shape, json_schema};
 
 /// The serde side of a profile document.
 #[derive(Deserialize)]
@@ -51,51 +51,111 @@ impl Default for BenchSettings {
     }
 }
 
+/// The ways in which a dataset is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `of`: the rows of a shipped profile.
+    Of,
+    /// `tables`, with the keys of each.
+    Tables,
+    /// The keys of its one table.
+    Own,
+}
+
+impl Form {
+    /// The way of this document.
+    fn of(document: &Document) -> Self {
+        if document.at("dataset.of").is_some() {
+            Self::Of
+        } else if document.at("dataset.tables").is_some() {
+            Self::Tables
+        } else {
+            Self::Own
+        }
+    }
+}
+
 /// The shape of this document, by the way it writes its dataset.
 pub(super) fn shape(document: &Document) -> Shape {
+    shape_with(Form::of(document))
+}
+
+/// The JSON Schema of a profile, with every way of writing a dataset.
+pub(super) fn schema() -> serde_json::Value {
+    let mut schema = json_schema::document(
+        "rb-bench profile",
+        "What rb-bench measures: how rows are made, a pipeline without connections, and the settings of two arms.",
+        &shape_with(Form::Own),
+    );
+    let forms = [Form::Own, Form::Tables, Form::Of].map(|form| json_schema::of(&dataset(form)));
+    schema["properties"]["dataset"] = serde_json::json!({ "description": DATASET, "anyOf": forms });
+    schema
+}
+
+const DATASET: &str = "How the rows are made: the keys of one table, tables with those of each, or of: a shipped profile.";
+
+fn shape_with(form: Form) -> Shape {
     let overrides = || Shape::FreeMap(Box::new(Shape::Scalar));
     let bench = Shape::Map(vec![
-        Field::optional("warmup", Shape::integer(0, 1_000)),
-        Field::optional("iters", Shape::integer(1, 10_000)),
-        Field::optional("target", Shape::word(&["existing", "missing"])),
-        Field::optional("before", overrides()),
-        Field::optional("after", overrides()),
+        Field::optional("warmup", Shape::integer(0, 1_000))
+            .about("Iterations of each arm that are not counted."),
+        Field::optional("iters", Shape::integer(1, 10_000))
+            .about("Pairs; six are the least that can carry a verdict."),
+        Field::optional("target", Shape::word(&["existing", "missing"]))
+            .about("existing: empty, with its key. missing: the engine makes it."),
+        Field::optional("before", overrides())
+            .about("Settings of the before arm: resources.parallelism: 1."),
+        Field::optional("after", overrides())
+            .about("Settings of the after arm: resources.parallelism: auto."),
     ]);
     Shape::Map(vec![
-        Field::required("profile", Shape::Text),
-        Field::optional("description", Shape::Text),
-        Field::required("dataset", dataset(document)),
-        Field::required("pipeline", Shape::Pipeline(Connections::Later)),
-        Field::optional("bench", bench),
+        Field::required("profile", Shape::Text).about("Its name."),
+        Field::optional("description", Shape::Text).about("What lists show beside it."),
+        Field::required("dataset", dataset(form)).about(DATASET),
+        Field::required("pipeline", Shape::Pipeline(Connections::Later))
+            .about("A pipeline document; connections may be left out."),
+        Field::optional("bench", bench).about("How it is measured unless flags say otherwise."),
     ])
 }
 
-fn dataset(document: &Document) -> Shape {
-    let setup = || Field::optional("setup", Shape::list(Shape::Text));
-    if document.at("dataset.of").is_some() {
-        let names: Vec<&'static str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-        Shape::Map(vec![Field::required("of", Shape::word(&names))])
-    } else if document.at("dataset.tables").is_some() {
-        let tables = Shape::nonempty_list(Shape::Map(table()));
-        Shape::Map(vec![setup(), Field::required("tables", tables)])
-    } else {
-        Shape::Map(std::iter::once(setup()).chain(table()).collect())
+fn dataset(form: Form) -> Shape {
+    let setup = || {
+        Field::optional("setup", Shape::list(Shape::Text))
+            .about("SQL that is run first: tables that expressions read from.")
+    };
+    match form {
+        Form::Of => {
+            let names: Vec<&'static str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+            Shape::Map(vec![
+                Field::required("of", Shape::word(&names))
+                    .about("The shipped profile whose rows these are."),
+            ])
+        }
+        Form::Tables => {
+            let tables = Shape::nonempty_list(Shape::Map(table()));
+            let tables = Field::required("tables", tables).about("The tables.");
+            Shape::Map(vec![setup(), tables])
+        }
+        Form::Own => Shape::Map(std::iter::once(setup()).chain(table()).collect()),
     }
 }
 
 fn table() -> Vec<Field> {
     let column = Shape::Map(vec![
-        Field::required("name", Shape::Text),
-        Field::required("type", Shape::Text),
-        Field::optional("primary_key", Shape::Bool),
-        Field::optional("not_null", Shape::Bool),
-        Field::required("expr", Shape::Text),
+        Field::required("name", Shape::Text).about("Its name."),
+        Field::required("type", Shape::Text).about("Its type, as SQL has it."),
+        Field::optional("primary_key", Shape::Bool).about("Whether it is of the primary key."),
+        Field::optional("not_null", Shape::Bool).about("Whether it is declared NOT NULL."),
+        Field::required("expr", Shape::Text).about(
+            "Its value: SQL over i, the row's number from 1; the same i must always give the same.",
+        ),
     ]);
     vec![
-        Field::required("table", Shape::Text),
-        Field::required("rows", Shape::integer(1, i64::MAX)),
-        Field::optional("row_bytes", Shape::integer(1, i64::MAX)),
-        Field::required("columns", Shape::nonempty_list(column)),
+        Field::required("table", Shape::Text).about("The table's name."),
+        Field::required("rows", Shape::integer(1, i64::MAX)).about("How many rows."),
+        Field::optional("row_bytes", Shape::integer(1, i64::MAX))
+            .about("Bytes of a row, about; shown in lists."),
+        Field::required("columns", Shape::nonempty_list(column)).about("The columns, in order."),
     ]
 }
 

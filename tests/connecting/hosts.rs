@@ -89,10 +89,8 @@ fn the_first_server_that_is_what_was_asked_for_is_taken() {
         &["it is read-only, and target_session_attrs is read-write"],
     );
     // a server that has judged who we are is the last one that is asked
-    let wrong = pair
-        .url(&[primary, standby], "")
-        .replace(":", ":wrong", 2)
-        .replacen("postgres:wrong", "postgres:", 1);
+    let wrong = pair.url(&[primary, standby], "");
+    let wrong = wrong.replacen("postgres://postgres:", "postgres://postgres:wrong", 1);
     refused(&wrong, &["28P01"]);
 }
 
@@ -203,7 +201,7 @@ fn a_benchmark_of_a_list_stays_on_one_server_as_well() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     let session: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let endpoint = session["servers"]["source"]["endpoint"]
+    let endpoint = session["postgres"]["source"]["endpoint"]
         .as_str()
         .unwrap_or_default();
     let one = [primary, standby]

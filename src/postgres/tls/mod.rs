@@ -277,6 +277,7 @@ pub(super) fn explain(error: &rustls::Error) -> String {
             C::BadSignature => {
                 "the server's certificate is not signed by the authority that it names".into()
             }
+            C::Other(other) => format!("the server's certificate is not accepted: {}", other.0),
             other => format!("the server's certificate is not accepted: {other}"),
         },
         rustls::Error::AlertReceived(alert) => {

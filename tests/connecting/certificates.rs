@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
-use crate::authority::{Authority, For, self_signed, write};
+use crate::authority::{Authority, For, Signed, self_signed, write};
 use crate::server::{ask, encryption, refused, server, switch_tls_on};
 use crate::support::own_server;
 
@@ -122,6 +123,27 @@ fn certificates_that_servers_make_for_themselves_are_believed_where_they_are_the
     let expired = authority.sign_until(&For::Hosts(&["localhost"]), 2020);
     switch_tls_on(own.cluster(), &expired, None);
     refused(&url("localhost", "verify-ca"), &["has expired", "renew"]);
+    // one of X.509 version 1, which `openssl x509 -req` makes as the manual has it
+    let text = |file: &str| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-1");
+        fs::read_to_string(directory.join(file)).unwrap()
+    };
+    let oldest = Signed {
+        certificate: text("server.crt"),
+        key: text("server.key"),
+    };
+    switch_tls_on(own.cluster(), &oldest, None);
+    refused(
+        &url("localhost", "verify-ca"),
+        &["no authority that is trusted here"],
+    );
+    write(files.path(), "root.crt", &text("root.crt"), 0o644);
+    assert_eq!(encryption(&url("localhost", "verify-full")).unwrap(), TLS);
+    refused(&url("127.0.0.1", "verify-full"), &["not for 127.0.0.1"]);
+    let unverified = url("localhost", "require");
+    let unverified = unverified.split_once("&sslrootcert").unwrap().0;
+    assert_eq!(encryption(unverified).unwrap(), TLS);
+    write(files.path(), "root.crt", &authority.certificate(), 0o644);
     // a common name counts only where nothing else is there
     let named = authority.sign(&For::CommonName("localhost"));
     switch_tls_on(own.cluster(), &named, None);

@@ -3,13 +3,16 @@
 //! It describes and never decides whether to trust.
 
 use rustls::CertificateError;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use sha2::Digest as _;
-use x509_cert::Certificate;
-use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef};
+use x509_cert::certificate::{Certificate, Version};
+use x509_cert::der::asn1::{
+    AnyRef, Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef,
+};
 use x509_cert::der::{Decode as _, Encode as _};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
+use x509_cert::spki::AlgorithmIdentifierOwned;
 
 /// id-at-commonName (RFC 5280, appendix A.1).
 const COMMON_NAME: &str = "2.5.4.3";
@@ -92,6 +95,49 @@ impl Described {
         key.to_der().ok()
     }
 
+    /// Whether it is of X.509 version 1, which has no extensions: it can say of itself neither that
+    /// it may sign others nor that it may not.
+    pub(super) fn is_of_version_1(&self) -> bool {
+        self.certificate.tbs_certificate().version() == Version::V1
+    }
+
+    fn may_sign(&self) -> bool {
+        let constraints = self.certificate.tbs_certificate().get_extension();
+        let constraints: Option<(bool, BasicConstraints)> = constraints.ok().flatten();
+        constraints.map_or(self.is_of_version_1(), |(_, constraints)| constraints.ca)
+    }
+
+    /// Whether `issuer` is an authority and has signed it, by one of these algorithms.
+    pub(super) fn is_signed_by(
+        &self,
+        issuer: &Self,
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+    ) -> bool {
+        let signed = self.certificate.tbs_certificate();
+        let by = issuer.certificate.tbs_certificate();
+        let key = by.subject_public_key_info();
+        let (Ok(message), Some(signature), Some(public_key)) = (
+            signed.to_der(),
+            self.certificate.signature().as_bytes(),
+            key.subject_public_key.as_bytes(),
+        ) else {
+            return false;
+        };
+        let (of_signature, of_key) = (
+            contents(self.certificate.signature_algorithm()),
+            contents(&key.algorithm),
+        );
+        signed.issuer() == by.subject()
+            && issuer.may_sign()
+            && algorithms.iter().any(|algorithm| {
+                of_signature.as_deref() == Some(algorithm.signature_alg_id().as_ref())
+                    && of_key.as_deref() == Some(algorithm.public_key_alg_id().as_ref())
+                    && algorithm
+                        .verify_signature(public_key, &message, signature)
+                        .is_ok()
+            })
+    }
+
     /// That it holds now.
     pub(super) fn require_in_date(&self, now: UnixTime) -> Result<(), rustls::Error> {
         let validity = self.certificate.tbs_certificate().validity();
@@ -104,6 +150,12 @@ impl Described {
         }
         Ok(())
     }
+}
+
+/// An algorithm's identifier as rustls has it: what is inside the SEQUENCE.
+fn contents(algorithm: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
+    let der = algorithm.to_der().ok()?;
+    Some(AnyRef::from_der(&der).ok()?.value().to_vec())
 }
 
 fn host_of(name: &GeneralName) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Whether a server is who it should be, by its certificate.
 //!
 //! Paths, dates and signatures are checked by rustls-webpki. Added here is what servers of Postgres
-//! really have and libpq takes: a certificate that signed itself and is the root itself, and one
-//! that has its name as common name alone. Source: PostgreSQL manual, "Client Verification of Server
+//! really have and libpq takes: a certificate that signed itself and is the root itself, one of X.509
+//! version 1, as the manual's own recipe makes it, and one that has its name as common name alone. Source: PostgreSQL manual, "Client Verification of Server
 //! Certificates".
 
 use std::fmt;
@@ -109,8 +109,19 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), rustls::Error> {
+        let described = Described::of(certificate);
         if trusted.certificates.contains(certificate) {
-            return Described::of(certificate).map_or(Ok(()), |d| d.require_in_date(now));
+            return described.map_or(Ok(()), |described| described.require_in_date(now));
+        }
+        if let Some(described) = described.filter(Described::is_of_version_1) {
+            // webpki does not read these; it may only be the last of a chain, so the chain is short
+            let authorities = trusted.certificates.iter().filter_map(Described::of);
+            let known = (authorities.into_iter())
+                .any(|authority| described.is_signed_by(&authority, self.algorithms.all));
+            if !known {
+                return Err(CertificateError::UnknownIssuer.into());
+            }
+            return described.require_in_date(now);
         }
         let outcome = verify_server_cert_signed_by_trust_anchor(
             &ParsedCertificate::try_from(certificate)?,

@@ -5,6 +5,8 @@
 //! all later ones of the same `Server` and its clones go to the same address: a snapshot is known to
 //! one server only. It prints without the password, and nothing else here prints one either.
 
+mod start;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -12,25 +14,19 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom as _;
 use tokio::time::Instant;
-use tokio_postgres::Config;
-use tokio_postgres::config::{SslMode, SslNegotiation};
 
+use super::candidates::{Candidate, Place};
 use super::layers::Surroundings;
-use super::line::{Line, Socket};
-use super::open::{Address, Encryption, Negotiated, Target, resolve};
-use super::parameters::{Candidate, Parameters, Place, SessionAttributes};
-use super::password;
-use super::refusal::{self, Failure, Stage};
+use super::open::{Address, Encryption, Target, resolve};
+use super::parameters::{Parameters, SessionAttributes};
+use super::refusal;
 use super::session::Session;
 use super::tls::{Mode, Tls};
 use crate::config::types::{Endpoint, Secret};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// How long a server that asks for patience (starting up, too many clients) is given.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Has a server that is busy, or waits for a lock, notice that its client is gone: what a killed
-/// rb-bench was doing does not go on for long.
-const NOTICE_LOSS: &str = "SET client_connection_check_interval = '2s'";
 
 /// A server to connect to: where, as whom, which database. Prints without its password.
 #[derive(Clone)]
@@ -284,126 +280,19 @@ impl Server {
         Ok(self.inner.tls.get_or_init(|| loaded))
     }
 
-    /// One start of one connection.
-    async fn start(
-        &self,
-        target: &Target,
-        encryption: Encryption<'_>,
-        name: &str,
-    ) -> std::result::Result<Session, Failure> {
-        let parameters = &self.inner.parameters;
-        let shown = parameters.shown_at(&target.candidate);
-        let doing = format!("connecting to {shown}");
-        let failed = |error: Error, stage| Failure::new(error.context(&doing), stage);
-        let deadline = parameters.connect_timeout.map(|t| Instant::now() + t);
-        let opening = within(deadline, target.open(parameters.tcp)).await;
-        let bare = opening
-            .unwrap_or_else(|_| Err(self.no_answer()))
-            .map_err(|error| failed(error, Stage::Opening))?;
-        let securing = within(deadline, target.secure(bare, encryption)).await;
-        let socket = securing
-            .unwrap_or_else(|_| Err(self.no_answer()))
-            .map_err(|error| failed(error, Stage::Securing))?;
-        let encrypted = socket.is_encrypted();
-        let negotiated = Negotiated::on(&socket);
-        let (line, end) = Line::new(socket);
-        let config = self.start_up(target, name);
-        let starting = within(deadline, config.connect_raw(end, negotiated)).await;
-        let stage = Stage::Starting { encrypted };
-        let (client, connection) = match starting {
-            Ok(Ok(started)) => started,
-            Ok(Err(error)) => return Err(Failure::new(refusal::of_start_up(error, &doing), stage)),
-            Err(_) => {
-                let late = Error::new(Kind::Connection, "the server does not finish the start-up");
-                return Err(failed(late, stage));
-            }
-        };
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("connection ended: {error}");
-            }
-        });
-        let on = Chosen {
-            target: target.clone(),
-            encrypted,
-            shown,
-        };
-        let session = Session::new(client, driver, line, self.clone(), on);
-        // a server that cannot look (not Linux, before 16) does without
-        let _ = session.execute(NOTICE_LOSS, "connecting").await;
-        Ok(session)
-    }
-
-    /// What tokio-postgres says for us once there is a stream; for it that stream is TLS, whatever
-    /// it is.
-    fn start_up(&self, target: &Target, name: &str) -> Config {
-        let parameters = &self.inner.parameters;
-        let mut config = Config::new();
-        config
-            .user(&parameters.user)
-            .dbname(&parameters.database)
-            .application_name(name)
-            .channel_binding(parameters.channel_binding)
-            .ssl_mode(SslMode::Require)
-            .ssl_negotiation(SslNegotiation::Direct);
-        if let Some(options) = &parameters.options {
-            config.options(options);
-        }
-        let found = parameters.password.clone().or_else(|| {
-            let lookup = password::Lookup {
-                host: &target.candidate.password_host(),
-                port: target.candidate.port,
-                database: &parameters.database,
-                user: &parameters.user,
-            };
-            password::find(lookup, parameters.passfile.as_deref())
-        });
-        if let Some(password) = found {
-            config.password(password.reveal());
-        }
-        config
-    }
-
-    /// A further socket to where a session goes, for a cancel request.
-    pub(super) async fn open_socket(&self, on: &Chosen) -> Result<Socket> {
-        let socket = on.target.open(self.inner.parameters.tcp).await?;
-        let encryption = if on.encrypted {
-            self.required()?
-        } else {
-            Encryption::No
-        };
-        on.target.secure(socket, encryption).await
-    }
-
     async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T> {
         let timeout = self.inner.parameters.connect_timeout;
         let deadline = timeout.map(|t| Instant::now() + t);
-        within(deadline, work).await.map_err(|_| self.no_answer())
-    }
-
-    fn no_answer(&self) -> Error {
-        let seconds = self.inner.parameters.connect_timeout.unwrap_or_default();
-        Error::new(
-            Kind::Connection,
-            format!("no answer within {} s", seconds.as_secs()),
-        )
-        .remedy("check host and port, and that nothing in between drops the connection; connect_timeout gives it longer")
-    }
-}
-
-async fn within<T>(
-    deadline: Option<Instant>,
-    work: impl Future<Output = T>,
-) -> std::result::Result<T, tokio::time::error::Elapsed> {
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, work).await,
-        None => Ok(work.await),
+        start::within(deadline, work)
+            .await
+            .map_err(|_| self.no_answer())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn a_server_prints_without_its_password() {

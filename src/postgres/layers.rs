@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::{conninfo, service};
-use crate::config::nearest;
 use crate::config::types::Endpoint;
+use crate::config::{nearest, quote};
 use crate::error::{Error, Kind, Result};
 
 /// The parameters that have an effect here, and their variables.
@@ -167,6 +168,41 @@ impl Layers {
             .get(name)
             .map(|value| value.text.as_str())
             .filter(|text| !text.is_empty())
+    }
+
+    /// A value that is one of these words.
+    pub(super) fn word(&self, name: &str, words: &[&str]) -> Result<Option<&str>> {
+        match self.get(name) {
+            Some(text) if !words.contains(&text) => Err(self.wrong(name, &words.join(", "))),
+            found => Ok(found),
+        }
+    }
+
+    /// A value that is a whole number.
+    pub(super) fn number<N: FromStr>(&self, name: &str) -> Result<Option<N>> {
+        self.get(name)
+            .map(|text| {
+                text.trim()
+                    .parse()
+                    .map_err(|_| self.wrong(name, "a whole number"))
+            })
+            .transpose()
+    }
+
+    /// The error for a value that is not what is accepted.
+    pub(super) fn wrong(&self, name: &str, accepted: &str) -> Error {
+        let value = match self.get(name) {
+            // where a URL is not one, a piece of a password may stand in the port's place
+            Some(value) if name != "port" => format!(" ({})", quote(value)),
+            _ => String::new(),
+        };
+        Error::new(
+            Kind::Config,
+            format!(
+                "{name} cannot be used{value}{}; accepted: {accepted}",
+                self.origin(name)
+            ),
+        )
     }
 
     /// Where a parameter's value was found.

@@ -3,6 +3,7 @@
 //! Nothing here knows what a run is.
 
 pub mod block;
+mod candidates;
 pub mod catalog;
 pub mod connect;
 mod conninfo;

@@ -17,8 +17,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect};
 
+use super::candidates::{Candidate, Place};
 use super::line::Socket;
-use super::parameters::{Candidate, Place, TcpSettings};
+use super::parameters::TcpSettings;
 use super::tls::Tls;
 use crate::error::{Error, Kind, Result};
 

@@ -3,13 +3,12 @@
 //! If a value of [`Parameters`] exists, its parts go together. It connects to nothing and reads no
 //! certificate. Defaults are libpq's; source: PostgreSQL manual, "Parameter Key Words".
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use tokio_postgres::config::ChannelBinding;
 
+use super::candidates::{self, Candidate};
 use super::layers::{Layers, Surroundings};
 use super::tls::{Mode, Root, TlsSettings};
 use crate::config::connection::{
@@ -18,81 +17,11 @@ use crate::config::connection::{
 use crate::config::types::{Endpoint, Secret};
 use crate::error::{Error, Kind, Result};
 
-/// The port of a server that names none.
-const DEFAULT_PORT: u16 = 5432;
-/// Where Debian's and Red Hat's servers have their socket.
-const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 /// How long an address may take to answer where `connect_timeout` does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle time before a TCP connection is probed, and between probes, where nothing else is said: a
 /// copy must notice a lost server sooner than a system's two hours.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// One place where a server may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Candidate {
-    pub(super) place: Place,
-    pub(super) port: u16,
-}
-
-/// How a candidate is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The directory of a Unix socket; `@` begins an abstract name.
-    Socket(PathBuf),
-    /// A name or an address, looked up unless the address is given. The name is what a certificate
-    /// must be for.
-    Network {
-        name: Option<String>,
-        address: Option<IpAddr>,
-    },
-}
-
-impl Candidate {
-    /// As it is shown: `host:port`.
-    pub(super) fn shown(&self) -> String {
-        let host = match &self.place {
-            Place::Socket(directory) => directory.display().to_string(),
-            Place::Network {
-                name: Some(name), ..
-            } if !name.contains(':') => name.clone(),
-            Place::Network {
-                name: Some(name), ..
-            } => format!("[{name}]"),
-            Place::Network {
-                address: Some(IpAddr::V6(address)),
-                ..
-            } => format!("[{address}]"),
-            Place::Network { address, .. } => address.map(|a| a.to_string()).unwrap_or_default(),
-        };
-        format!("{host}:{}", self.port)
-    }
-
-    /// The host under which a password file knows it.
-    pub(super) fn password_host(&self) -> String {
-        match &self.place {
-            Place::Socket(_) => "localhost".into(),
-            Place::Network {
-                name: Some(name), ..
-            } => name.clone(),
-            Place::Network { address, .. } => address.map(|a| a.to_string()).unwrap_or_default(),
-        }
-    }
-
-    /// Whether it is on this machine for certain.
-    pub(super) fn is_local(&self) -> bool {
-        match &self.place {
-            Place::Socket(_) => true,
-            Place::Network {
-                address: Some(address),
-                ..
-            } => address.is_loopback(),
-            Place::Network { name, .. } => name.as_deref().is_some_and(|name| {
-                name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }),
-        }
-    }
-}
 
 /// What a server must be to be chosen (`target_session_attrs`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -158,21 +87,21 @@ impl Parameters {
                 "use gssencmode=disable, and sslmode=verify-full for an encrypted connection",
             ));
         }
-        word(&layers, "gssencmode", &["disable", "prefer", "require"])?;
+        layers.word("gssencmode", &["disable", "prefer", "require"])?;
         Ok(Self {
-            candidates: candidates(&layers)?,
+            candidates: candidates::listed(&layers)?,
             database: text("dbname").unwrap_or_else(|| user.clone()),
             user,
             password: text("password").map(Secret::new),
             passfile: text("passfile").map(PathBuf::from),
             options: text("options"),
             tls: tls(&layers, around.home.as_deref())?,
-            channel_binding: match word(&layers, "channel_binding", &CHANNEL_BINDINGS)? {
+            channel_binding: match layers.word("channel_binding", &CHANNEL_BINDINGS)? {
                 Some("disable") => ChannelBinding::Disable,
                 Some("require") => ChannelBinding::Require,
                 _ => ChannelBinding::Prefer,
             },
-            attributes: match word(&layers, "target_session_attrs", &SESSION_ATTRIBUTES)? {
+            attributes: match layers.word("target_session_attrs", &SESSION_ATTRIBUTES)? {
                 Some("read-write") => SessionAttributes::ReadWrite,
                 Some("read-only") => SessionAttributes::ReadOnly,
                 Some("primary") => SessionAttributes::Primary,
@@ -180,8 +109,8 @@ impl Parameters {
                 Some("prefer-standby") => SessionAttributes::PreferStandby,
                 _ => SessionAttributes::Any,
             },
-            shuffle: word(&layers, "load_balance_hosts", &LOAD_BALANCING)? == Some("random"),
-            connect_timeout: match number::<i32>(&layers, "connect_timeout")? {
+            shuffle: layers.word("load_balance_hosts", &LOAD_BALANCING)? == Some("random"),
+            connect_timeout: match layers.number::<i32>("connect_timeout")? {
                 None => Some(CONNECT_TIMEOUT),
                 // as libpq: zero and less wait for ever
                 Some(seconds) => u64::try_from(seconds)
@@ -207,7 +136,7 @@ impl Parameters {
 
 fn tcp(layers: &Layers) -> Result<TcpSettings> {
     let seconds = |name: &str| -> Result<Option<Duration>> {
-        let given = number::<u32>(layers, name)?;
+        let given = layers.number::<u32>(name)?;
         Ok(match given {
             None => Some(KEEPALIVE),
             Some(0) => None,
@@ -215,11 +144,14 @@ fn tcp(layers: &Layers) -> Result<TcpSettings> {
         })
     };
     Ok(TcpSettings {
-        keepalives: number::<u32>(layers, "keepalives")? != Some(0),
+        keepalives: layers.number::<u32>("keepalives")? != Some(0),
         idle: seconds("keepalives_idle")?,
         interval: seconds("keepalives_interval")?,
-        count: number(layers, "keepalives_count")?.filter(|count| *count > 0),
-        user_timeout: number::<u32>(layers, "tcp_user_timeout")?
+        count: layers
+            .number("keepalives_count")?
+            .filter(|count| *count > 0),
+        user_timeout: layers
+            .number::<u32>("tcp_user_timeout")?
             .filter(|milliseconds| *milliseconds > 0)
             .map(|milliseconds| Duration::from_millis(milliseconds.into())),
     })
@@ -233,7 +165,7 @@ fn tls(layers: &Layers, home: Option<&Path>) -> Result<TlsSettings> {
         Some(file) => Root::File(file.into()),
         None => own("root.crt").map_or(Root::Unknown, Root::Default),
     };
-    let mode = match (word(layers, "sslmode", &SSL_MODES)?, &root) {
+    let mode = match (layers.word("sslmode", &SSL_MODES)?, &root) {
         (Some("disable"), _) => Mode::Disable,
         (None, Root::System) | (Some("verify-full"), _) => Mode::VerifyFull,
         (given, Root::System) => {
@@ -251,7 +183,7 @@ fn tls(layers: &Layers, home: Option<&Path>) -> Result<TlsSettings> {
         (Some("verify-ca"), _) => Mode::VerifyCa,
         _ => Mode::Prefer,
     };
-    let direct = word(layers, "sslnegotiation", &SSL_NEGOTIATIONS)? == Some("direct");
+    let direct = layers.word("sslnegotiation", &SSL_NEGOTIATIONS)? == Some("direct");
     if direct && matches!(mode, Mode::Disable | Mode::Allow | Mode::Prefer) {
         return Err(conflict(format!(
             "sslnegotiation=direct{} does not go with an sslmode that allows unencrypted connections{}",
@@ -269,7 +201,7 @@ fn tls(layers: &Layers, home: Option<&Path>) -> Result<TlsSettings> {
                     .remedy("leave it out: a certificate is sent where the server asks for one"),
             );
         }
-        Some(_) => return Err(wrong(layers, "sslcertmode", "disable or allow")),
+        Some(_) => return Err(layers.wrong("sslcertmode", "disable or allow")),
     };
     let (oldest, newest) = (
         version(layers, "ssl_min_protocol_version")?.unwrap_or(2),
@@ -293,7 +225,7 @@ fn tls(layers: &Layers, home: Option<&Path>) -> Result<TlsSettings> {
         direct,
         oldest,
         newest,
-        sni: number::<u32>(layers, "sslsni")? != Some(0),
+        sni: layers.number::<u32>("sslsni")? != Some(0),
     })
 }
 
@@ -306,111 +238,8 @@ fn version(layers: &Layers, name: &str) -> Result<Option<u8>> {
         Some("tlsv1" | "tlsv1.1") if name == "ssl_min_protocol_version" => Ok(Some(2)),
         Some("tlsv1.2") => Ok(Some(2)),
         Some("tlsv1.3") => Ok(Some(3)),
-        Some(_) => Err(wrong(layers, name, accepted)),
+        Some(_) => Err(layers.wrong(name, accepted)),
     }
-}
-
-/// The candidates that `host`, `hostaddr` and `port` list.
-fn candidates(layers: &Layers) -> Result<Vec<Candidate>> {
-    let list = |name: &str| -> Vec<&str> {
-        layers
-            .get(name)
-            .map(|text| text.split(',').map(str::trim).collect())
-            .unwrap_or_default()
-    };
-    let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
-    let count = addresses.len().max(hosts.len()).max(1);
-    for (name, given) in [("host", hosts.len()), ("hostaddr", addresses.len())] {
-        if given != 0 && given != count {
-            return Err(conflict(format!(
-                "{given} values of {name} for {count} servers{}",
-                layers.origin(name)
-            ))
-            .remedy("give host and hostaddr as many values, or one of them alone"));
-        }
-    }
-    if ports.len() > 1 && ports.len() != count {
-        return Err(conflict(format!(
-            "{} values of port for {count} servers{}",
-            ports.len(),
-            layers.origin("port")
-        ))
-        .remedy("give one port for all servers, or one for each"));
-    }
-    (0..count)
-        .map(|n| {
-            let port = match ports.get(n).or(ports.first()).filter(|p| !p.is_empty()) {
-                None => DEFAULT_PORT,
-                Some(port) => port
-                    .parse()
-                    .ok()
-                    .filter(|port| *port > 0)
-                    .ok_or_else(|| wrong(layers, "port", "a whole number from 1 to 65535"))?,
-            };
-            let at = |list: &[&str]| {
-                let item = list.get(n).copied().unwrap_or_default();
-                (!item.is_empty()).then(|| item.to_owned())
-            };
-            let address = at(&addresses)
-                .map(|address| {
-                    address
-                        .parse()
-                        .map_err(|_| wrong(layers, "hostaddr", "an IPv4 or IPv6 address"))
-                })
-                .transpose()?;
-            let name = at(&hosts);
-            let place = match (name, address) {
-                (None, None) => nearby(),
-                (Some(directory), None) if directory.starts_with(['/', '@']) => {
-                    Place::Socket(directory.into())
-                }
-                (name, address) => Place::Network { name, address },
-            };
-            Ok(Candidate { place, port })
-        })
-        .collect()
-}
-
-/// Where a server is that nobody has said anything of.
-fn nearby() -> Place {
-    let directory = Path::new(SOCKET_DIRECTORY);
-    if directory.is_dir() {
-        return Place::Socket(directory.to_owned());
-    }
-    Place::Network {
-        name: Some("localhost".into()),
-        address: None,
-    }
-}
-
-fn word<'l>(layers: &'l Layers, name: &str, words: &[&str]) -> Result<Option<&'l str>> {
-    match layers.get(name) {
-        Some(text) if !words.contains(&text) => Err(wrong(layers, name, &words.join(", "))),
-        found => Ok(found),
-    }
-}
-
-fn number<N: FromStr>(layers: &Layers, name: &str) -> Result<Option<N>> {
-    layers
-        .get(name)
-        .map(|text| {
-            text.trim()
-                .parse()
-                .map_err(|_| wrong(layers, name, "a whole number"))
-        })
-        .transpose()
-}
-
-fn wrong(layers: &Layers, name: &str, accepted: &str) -> Error {
-    let value = match layers.get(name) {
-        // where a URL is not one, a piece of a password may stand in the port's place
-        Some(value) if name != "port" => format!(" ({})", crate::config::quote(value)),
-        _ => String::new(),
-    };
-    conflict(format!(
-        "{name} cannot be used{value}{}; accepted: {accepted}",
-        layers.origin(name)
-    ))
 }
 
 fn conflict(message: String) -> Error {

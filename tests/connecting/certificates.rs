@@ -112,6 +112,16 @@ fn certificates_that_servers_make_for_themselves_are_believed_where_they_are_the
         &url("127.0.0.1", "verify-full"),
         &["it is for localhost, not for 127.0.0.1"],
     );
+    write(
+        files.path(),
+        "other.crt",
+        &self_signed("localhost").certificate,
+        0o644,
+    );
+    refused(
+        &url("localhost", "verify-ca").replace("root.crt", "other.crt"),
+        &["no authority that is trusted here"],
+    );
     let bound = format!(
         "{}&channel_binding=require",
         url("localhost", "verify-full")

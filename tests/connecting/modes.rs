@@ -1,5 +1,7 @@
 //! Every sslmode, against a server with TLS and one without.
 
+use rb_bench::postgres::Server;
+
 use crate::server::{ask, encryption, refused, server};
 use crate::support::own_server;
 
@@ -129,6 +131,40 @@ fn channel_binding_is_used_where_it_can_be_and_insisted_on_where_it_must() {
             &["did not use channel binding", "use sslmode=require"],
         );
         assert!(said.contains("SCRAM"), "{what}: {said}");
+    }
+}
+
+#[test]
+fn a_query_is_cancelled_by_a_connection_like_its_own() {
+    let tls = server();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for mode in ["disable", "require"] {
+        let url = tls.url("postgres", &format!("sslmode={mode}"));
+        let error = runtime.block_on(async {
+            let server = Server::from_url(&url).unwrap();
+            let (session, watch) = (
+                server.connect("a").await.unwrap(),
+                server.connect("b").await.unwrap(),
+            );
+            let pid = session
+                .value("SELECT pg_backend_pid()", "asking")
+                .await
+                .unwrap()
+                .unwrap();
+            let asleep =
+                format!("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = {pid}");
+            let canceller = session.canceller();
+            let sleeping = session.execute("SELECT pg_sleep(600)", "sleeping");
+            let cancelling = async {
+                while watch.value(&asleep, "watching").await.unwrap().as_deref() != Some("t") {}
+                canceller.cancel().await;
+            };
+            let (slept, ()) = tokio::join!(sleeping, cancelling);
+            // the session itself is as good as before
+            session.execute("SELECT 1", "asking").await.unwrap();
+            slept.unwrap_err()
+        });
+        assert_eq!(error.sqlstate(), Some("57014"), "{mode}: {error}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::connection::ConnectionSettings;
+use crate::postgres::candidates::Place;
 
 fn understood(
     endpoint: &Endpoint,

@@ -101,6 +101,12 @@ impl Described {
         self.certificate.tbs_certificate().version() == Version::V1
     }
 
+    /// Whether it claims to have signed itself.
+    pub(super) fn names_itself_as_issuer(&self) -> bool {
+        let certificate = self.certificate.tbs_certificate();
+        certificate.issuer() == certificate.subject()
+    }
+
     fn may_sign(&self) -> bool {
         let constraints = self.certificate.tbs_certificate().get_extension();
         let constraints: Option<(bool, BasicConstraints)> = constraints.ok().flatten();

@@ -113,7 +113,7 @@ impl Verifier {
         if trusted.certificates.contains(certificate) {
             return described.map_or(Ok(()), |described| described.require_in_date(now));
         }
-        if let Some(described) = described.filter(Described::is_of_version_1) {
+        if let Some(described) = described.as_ref().filter(|d| d.is_of_version_1()) {
             // webpki does not read these; it may only be the last of a chain, so the chain is short
             let authorities = trusted.certificates.iter().filter_map(Described::of);
             let known = (authorities.into_iter())
@@ -130,10 +130,15 @@ impl Verifier {
             now,
             self.algorithms.all,
         );
-        if outcome.is_err() {
+        outcome.map_err(|wrong| {
             tracing::debug!("the server's certificate was compared with {}", trusted.of);
-        }
-        outcome
+            // one that signed itself says that it is an authority, which webpki takes amiss first
+            if described.is_some_and(|described| described.names_itself_as_issuer()) {
+                CertificateError::UnknownIssuer.into()
+            } else {
+                wrong
+            }
+        })
     }
 }
 

@@ -148,7 +148,8 @@ impl Server {
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.connect_once(name).await {
+            // boxed: what connects is held by whoever waits for it, down to every worker's stack
+            match Box::pin(self.connect_once(name)).await {
                 Err(error)
                     if matches!(error.sqlstate(), Some("57P03" | "53300"))
                         && started.elapsed() < PATIENCE =>

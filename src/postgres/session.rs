@@ -182,14 +182,14 @@ impl Canceller {
     /// Sends the cancel request (protocol: "Canceling Requests in Progress"), to where the session
     /// goes and encrypted if it is. Best effort.
     pub async fn cancel(&self) {
-        let request = async {
+        let request = Box::pin(async {
             let mut socket = self.server.open_socket(&self.on).await.ok()?;
             let negotiated = Negotiated::on(&socket);
             let sent = self.token.cancel_query_raw(&mut socket, negotiated).await;
             sent.ok()?;
             // the server closes when it has passed it on: no later query is hit by it
             socket.read(&mut [0]).await.ok()
-        };
+        });
         if !matches!(
             tokio::time::timeout(CLOSE_TIMEOUT, request).await,
             Ok(Some(_))

@@ -83,7 +83,9 @@ fn a_root_certificate_that_is_missing_or_none_is_named() {
 
 /// A file error says what the system says.
 fn refused_with_any_remedy(url: &str, parts: &[&str]) {
-    let error = encryption(url).unwrap_err().to_string();
+    let error = encryption(url)
+        .expect_err("it does not connect")
+        .to_string();
     for part in parts {
         assert!(error.contains(part), "no `{part}` in {error}");
     }

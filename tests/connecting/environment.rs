@@ -27,7 +27,7 @@ fn tcp(tls: &Tls) -> (String, String) {
         tls.port.to_string(),
         fresh_database("environment")
             .rsplit_once('/')
-            .unwrap()
+            .expect("a database in the URL")
             .1
             .to_owned(),
     )

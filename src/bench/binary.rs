@@ -119,6 +119,13 @@ impl Binary {
         if let Some(snapshot) = snapshot {
             command.args(["--snapshot", snapshot]);
         }
+        if is_managed(pipeline) {
+            // the URLs say all, and PG* variables are about other servers
+            let variables = std::env::vars_os().map(|(name, _)| name);
+            for name in variables.filter(|name| name.as_encoded_bytes().starts_with(b"PG")) {
+                command.env_remove(name);
+            }
+        }
         let clock = Instant::now();
         let mut child = command
             .envs(secrets)
@@ -251,6 +258,19 @@ fn hand_over(pipeline: &Pipeline) -> Result<Handed> {
         .write_all(value.to_string().as_bytes())
         .map_err(cannot)?;
     Ok(Handed { document, secrets })
+}
+
+/// Whether a server of ours is on either end.
+fn is_managed(pipeline: &Pipeline) -> bool {
+    let source = match &pipeline.source.connector {
+        SourceConnector::Postgres(endpoint) => endpoint.is_managed,
+        SourceConnector::Generate(_) => false,
+    };
+    let destination = match &pipeline.destination.connector {
+        DestinationConnector::Postgres(postgres) => postgres.endpoint.is_managed,
+        DestinationConnector::Null => false,
+    };
+    source || destination
 }
 
 fn connect(

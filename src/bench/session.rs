@@ -224,12 +224,13 @@ pub async fn open(
             destination,
         } => {
             for pipeline in open.pipelines.values_mut() {
-                connect_to(pipeline, source, destination);
+                connect_to(pipeline, source, destination, false);
             }
         }
         Databases::OfDocument => {}
     }
     open.find_servers()?;
+    open.choose_servers().await?;
     open.look_at_source(plan).await?;
     Ok(open)
 }
@@ -255,11 +256,15 @@ impl Open {
         let source = Secret::new(cluster.url("source"));
         let destination = Secret::new(cluster.url("dest"));
         self.cluster = Some(cluster);
-        let server = Server::from_url(source.reveal())?;
+        let server = Server::from_endpoint(&Endpoint {
+            url: Some(source.clone()),
+            is_managed: true,
+            ..Endpoint::default()
+        })?;
         let connections = available_cores().clamp(1, 8);
         let seeded = seed::ensure(&server, dataset, connections, progress, cancel).await?;
         for pipeline in self.pipelines.values_mut() {
-            connect_to(pipeline, &source, &destination);
+            connect_to(pipeline, &source, &destination, true);
             for stream in &mut pipeline.source.streams {
                 stream.schema = Some(seeded.schema.clone());
             }
@@ -277,6 +282,31 @@ impl Open {
         }
         if let DestinationConnector::Postgres(postgres) = &pipeline.destination.connector {
             self.destination = Some(Server::from_endpoint(&postgres.endpoint)?);
+        }
+        Ok(())
+    }
+
+    /// Where an endpoint lists several servers, one is chosen for the whole session: its iterations
+    /// must be comparable, and its counters be those of the server that is measured.
+    async fn choose_servers(&mut self) -> Result<()> {
+        for server in [&self.source, &self.destination].into_iter().flatten() {
+            if server.leaves_a_choice() {
+                server.connect(APPLICATION).await?.close().await;
+            }
+        }
+        for pipeline in self.pipelines.values_mut() {
+            if let (SourceConnector::Postgres(endpoint), Some(server)) =
+                (&mut pipeline.source.connector, &self.source)
+                && server.leaves_a_choice()
+            {
+                server.narrow(endpoint);
+            }
+            if let (DestinationConnector::Postgres(postgres), Some(server)) =
+                (&mut pipeline.destination.connector, &self.destination)
+                && server.leaves_a_choice()
+            {
+                server.narrow(&mut postgres.endpoint);
+            }
         }
         Ok(())
     }
@@ -319,10 +349,11 @@ pub(super) fn query_digest(pipeline: &Pipeline) -> Result<String> {
     Ok(Hex(&Sha256::digest(text.as_bytes())).to_string())
 }
 
-fn connect_to(pipeline: &mut Pipeline, source: &Secret, destination: &Secret) {
+fn connect_to(pipeline: &mut Pipeline, source: &Secret, destination: &Secret, is_managed: bool) {
     let to = |endpoint: &mut Endpoint, url: &Secret| {
         *endpoint = Endpoint {
             url: Some(url.clone()),
+            is_managed,
             schema: std::mem::take(&mut endpoint.schema),
             ..Endpoint::default()
         };

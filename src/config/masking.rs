@@ -108,7 +108,8 @@ fn setting_length(text: &str) -> usize {
 }
 
 /// The text as a message quotes it: in backticks, masked, on one line, not endless.
-pub(super) fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     let masked = mask_secrets(text);
     let mut shown: String = masked
         .chars()

@@ -10,6 +10,7 @@
 //!
 //! [`Pipeline`]: types::Pipeline
 
+pub mod connection;
 pub mod document;
 mod edit;
 mod environment;
@@ -31,7 +32,7 @@ pub mod validator;
 pub use document::{Document, Override};
 pub use edit::with_value_at;
 pub use environment::{Lookup, process_environment};
-pub use masking::{holds_masked, mask_secrets, without_masked};
+pub use masking::{holds_masked, mask_secrets, quote, without_masked};
 pub use parser::{load_pipeline, parse_pipeline};
 pub use pipeline_shape::Connections;
 pub use problems::{Place, Problem, Problems};

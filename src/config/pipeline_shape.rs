@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use serde_yaml::Value;
 
+use super::connection;
 use super::report::Checked;
 use super::shape::{Field, Shape};
 use super::shape_check;
@@ -17,21 +18,11 @@ use super::validator;
 /// Whether a document must say how its databases are reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
-    /// It must: each Postgres endpoint has `url` or `host`.
+    /// It must: each Postgres endpoint has `url`, `host`, `hostaddr` or `service`.
     Required,
     /// It need not: the caller fills them in.
     Later,
 }
-
-/// What a libpq `sslmode` may be.
-const SSL_MODES: [&str; 6] = [
-    "disable",
-    "allow",
-    "prefer",
-    "require",
-    "verify-ca",
-    "verify-full",
-];
 
 /// The shape of a pipeline document. Whether it says how to connect is the validator's question: a
 /// URL and a host are two ways of saying it.
@@ -127,16 +118,17 @@ fn destination() -> Shape {
 }
 
 fn endpoint() -> Vec<Field> {
-    vec![
+    let mut fields = vec![
         Field::optional("url", Shape::Secret).about("postgres://user@host:port/database; better without the password, which PGPASSWORD, PGPASSFILE and ~/.pgpass can give."),
         Field::optional("host", Shape::Text).about("A name, an address, or the directory of a Unix socket."),
         Field::optional("port", Shape::integer(1, u16::MAX)).about("5432 when omitted."),
         Field::optional("user", Shape::Text).about("The role to connect as."),
         Field::optional("password", Shape::Secret).about("Better from the environment: ${PASSWORD}."),
         Field::optional("database", Shape::Text).about("The database to connect to."),
-        Field::optional("sslmode", Shape::word(&SSL_MODES)).about("Whether the connection is encrypted, in libpq's words."),
         Field::optional("schema", Shape::Text).about("The schema of the tables; public when omitted."),
-    ]
+    ];
+    fields.extend(connection::fields());
+    fields
 }
 
 fn schema_evolution() -> Shape {

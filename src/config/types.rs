@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use super::connection::ConnectionSettings;
 use super::evolution::SchemaEvolution;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -64,7 +65,7 @@ pub struct Endpoint {
     /// `postgres://user@host:port/database?sslmode=...` or a libpq keyword string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Secret>,
-    /// Host name, address, or the directory of a Unix socket.
+    /// Host name, address, or the directory of a Unix socket; several with commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Port; 5432 when omitted.
@@ -79,13 +80,16 @@ pub struct Endpoint {
     /// Database name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`, as libpq has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sslmode: Option<String>,
+    /// What else libpq understands.
+    #[serde(flatten)]
+    pub settings: Box<ConnectionSettings>,
     /// Schema of streams (source) or targets (destination) that name none; a pattern in a source
     /// stands for several, `*` in a destination for each stream's own.
     #[serde(default = "default_schema")]
     pub schema: String,
+    /// Whether this is a server of ours, of which `PG*` variables and service files know nothing.
+    #[serde(skip)]
+    pub is_managed: bool,
 }
 
 fn default_schema() -> String {

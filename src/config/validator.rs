@@ -107,17 +107,22 @@ fn judge_endpoint(
                 format!("not a Postgres URL ({shown}); accepted: postgres://user@host:port/database, or settings such as host=db1 dbname=shop"),
             );
         }
-    } else if endpoint.host.is_none() && connections == Connections::Required {
+    } else if !names_a_server(endpoint) && connections == Connections::Required {
         report.refuse_unless(
             &format!("{side}.config"),
             &[&using],
-            "no database to connect to; accepted: url, or host with port, user, database",
+            "no database to connect to; accepted: url, or host with port, user, database, or service",
         );
     }
+    let settings = &endpoint.settings;
     for (name, value) in [
         ("host", &endpoint.host),
         ("user", &endpoint.user),
         ("database", &endpoint.database),
+        ("hostaddr", &settings.hostaddr),
+        ("service", &settings.service),
+        ("sslrootcert", &settings.sslrootcert),
+        ("passfile", &settings.passfile),
     ] {
         if value
             .as_deref()
@@ -137,6 +142,11 @@ fn judge_endpoint(
         );
     }
     judge_identifier(&endpoint.schema, &key("schema"), report);
+}
+
+fn names_a_server(endpoint: &Endpoint) -> bool {
+    let settings = &endpoint.settings;
+    endpoint.host.is_some() || settings.hostaddr.is_some() || settings.service.is_some()
 }
 
 fn judge_transforms(pipeline: &Pipeline, report: &mut Checked<'_>) {

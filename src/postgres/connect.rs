@@ -1,86 +1,96 @@
 //! Connecting to a Postgres server: from an endpoint to a session.
 //!
-//! A [`Server`] is an endpoint that was understood: where, as whom, with which password. It prints
-//! without the password, and nothing else here prints one either.
+//! A [`Server`] is an endpoint that was understood: where, as whom, how encrypted. Where an endpoint
+//! leaves a choice (several hosts, several addresses of a name), its first connection makes it, and
+//! all later ones of the same `Server` and its clones go to the same address: a snapshot is known to
+//! one server only. It prints without the password, and nothing else here prints one either.
+
+mod start;
 
 use std::fmt;
-use std::path::Path;
-use std::str::FromStr as _;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, NoTls};
+use rand::seq::SliceRandom as _;
+use tokio::time::Instant;
 
-use super::line::{Line, Socket};
+use super::candidates::{Candidate, Place};
+use super::layers::Surroundings;
+use super::open::{Address, Encryption, Target, resolve};
+use super::parameters::{Parameters, SessionAttributes};
+use super::refusal;
 use super::session::Session;
-use super::{password, sqlstate};
+use super::tls::{Mode, Tls};
 use crate::config::types::{Endpoint, Secret};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
-/// How long a server may take to answer a connection attempt.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a server that asks for patience (starting up, too many clients) is given.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Has a server that is busy, or waits for a lock, notice that its client is gone: what a killed
-/// rb-bench was doing does not go on for long.
-const NOTICE_LOSS: &str = "SET client_connection_check_interval = '2s'";
-/// Idle time before a TCP connection is probed, and between probes.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A server to connect to: where, as whom, which database. Prints without its password.
 #[derive(Clone)]
 pub struct Server {
-    config: Arc<Config>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parameters: Parameters,
+    shown: String,
+    /// Made when it is first needed: a Unix socket needs none.
+    tls: OnceLock<Tls>,
+    /// Held while the first connection chooses.
+    choosing: tokio::sync::Mutex<()>,
+    chosen: OnceLock<Chosen>,
+}
+
+/// Where a connection went, and whether it was encrypted.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    target: Target,
+    encrypted: bool,
     shown: String,
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        let chosen = self.inner.chosen.get();
+        f.write_str(chosen.map_or(&self.inner.shown, |chosen| &chosen.shown))
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        write!(f, "{self}")
     }
 }
 
 impl Server {
-    /// Understands an endpoint: its URL, then its parts over it, then the password's other places.
+    /// Understands an endpoint: its parts, its URL under them, then what the service file and the
+    /// environment have for what neither gives.
     ///
     /// # Errors
-    /// `Kind::Config` for a URL that does not parse, `Kind::Unsupported` for TLS that is required.
+    /// `Kind::Config` for what cannot be read or does not go together, `Kind::Unsupported` for
+    /// parameters that we do not have, `Kind::NotFound` for a service.
     pub fn from_endpoint(endpoint: &Endpoint) -> Result<Self> {
-        let (url, ssl_of_url) = match &endpoint.url {
-            Some(url) => without_ssl_parameters(url.reveal()),
-            None => (String::new(), None),
+        let account = nix::unistd::User::from_uid(nix::unistd::getuid());
+        let account = account.ok().flatten();
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let around = Surroundings {
+            variable: &|name| std::env::var(name).ok(),
+            home: home.or_else(|| account.as_ref().map(|user| user.dir.clone())),
+            account: account.map_or_else(|| "postgres".to_owned(), |user| user.name),
         };
-        refuse_tls(endpoint.sslmode.as_deref().or(ssl_of_url.as_deref()))?;
-        let mut config = Config::from_str(&url).map_err(|e| {
-            let cause = std::error::Error::source(&e)
-                .map(|s| format!(": {s}"))
-                .unwrap_or_default();
-            Error::new(
-                Kind::Config,
-                format!("the connection URL cannot be read{cause}"),
-            )
-            .remedy("write it as postgres://user@host:port/database")
-        })?;
-        config.ssl_mode(SslMode::Disable);
-        if let Some(user) = &endpoint.user {
-            config.user(user);
-        }
-        if let Some(database) = &endpoint.database {
-            config.dbname(database);
-        }
-        if let Some(password) = &endpoint.password {
-            config.password(password.reveal());
-        }
-        let config = with_address(config, endpoint.host.as_deref(), endpoint.port);
-        Ok(Self::complete(config))
+        let parameters = Parameters::of(endpoint, &around)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shown: parameters.shown(),
+                parameters,
+                tls: OnceLock::new(),
+                choosing: tokio::sync::Mutex::default(),
+                chosen: OnceLock::new(),
+            }),
+        })
     }
 
     /// Understands a URL or keyword string.
@@ -91,54 +101,41 @@ impl Server {
         })
     }
 
-    fn complete(mut config: Config) -> Self {
-        if config.get_user().is_none() {
-            let user = nix::unistd::User::from_uid(nix::unistd::getuid())
-                .ok()
-                .flatten();
-            config.user(user.map_or_else(|| "postgres".to_owned(), |u| u.name));
-        }
-        let user = config.get_user().unwrap_or_default().to_owned();
-        let database = config.get_dbname().unwrap_or(&user).to_owned();
-        config.dbname(&database);
-        let port = config.get_ports().first().copied().unwrap_or(5432);
-        let (host, shown_host) = match config.get_hosts().first() {
-            Some(Host::Tcp(name)) => (name.clone(), format!("{name}:{port}")),
-            Some(Host::Unix(path)) => {
-                let name = path.display().to_string();
-                ("localhost".to_owned(), format!("{name}:{port}"))
-            }
-            None => ("localhost".to_owned(), format!("localhost:{port}")),
-        };
-        if config.get_password().is_none() {
-            let lookup = password::Lookup {
-                host: &host,
-                port,
-                database: &database,
-                user: &user,
-            };
-            if let Some(password) = password::find(lookup) {
-                config.password(password.reveal());
-            }
-        }
-        Self {
-            shown: format!("{user}@{shown_host}/{database}"),
-            config: Arc::new(config),
-        }
-    }
-
     /// Whether the server runs on this host, so that its processes can be looked at.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.config.get_hosts().iter().all(|host| match host {
-            Host::Unix(_) => true,
-            Host::Tcp(name) => {
-                name == "localhost"
-                    || name
-                        .parse::<std::net::IpAddr>()
-                        .is_ok_and(|ip| ip.is_loopback())
+        match self.inner.chosen.get() {
+            Some(chosen) => match &chosen.target.address {
+                Address::Unix(_) => true,
+                Address::Tcp(address) => address.ip().is_loopback(),
+            },
+            None => (self.inner.parameters.candidates.iter()).all(Candidate::is_local),
+        }
+    }
+
+    /// Whether another `Server` of the same endpoint could choose otherwise.
+    #[must_use]
+    pub fn leaves_a_choice(&self) -> bool {
+        self.inner.parameters.shuffle || self.inner.parameters.candidates.len() > 1
+    }
+
+    /// Has the endpoint name the server that was chosen and no other. Nothing happens before a
+    /// connection has chosen one.
+    pub fn narrow(&self, endpoint: &mut Endpoint) {
+        let Some(Chosen { target, .. }) = self.inner.chosen.get() else {
+            return;
+        };
+        let (host, address) = match (&target.candidate.place, &target.address) {
+            (Place::Socket(directory), _) => (directory.display().to_string(), String::new()),
+            (Place::Network { name, .. }, Address::Tcp(address)) => {
+                (name.clone().unwrap_or_default(), address.ip().to_string())
             }
-        })
+            (Place::Network { .. }, Address::Unix(_)) => return,
+        };
+        endpoint.host = Some(host);
+        endpoint.port = Some(target.candidate.port);
+        endpoint.settings.hostaddr = Some(address);
+        endpoint.settings.load_balance_hosts = Some("disable".into());
     }
 
     /// Opens one session; `name` becomes its application_name.
@@ -148,10 +145,11 @@ impl Server {
     /// # Errors
     /// `Kind::Connection`, `Kind::Authentication`, `Kind::NotFound` (database), as reported.
     pub async fn connect(&self, name: &str) -> Result<Session> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.connect_once(name).await {
+            // boxed: what connects is held by whoever waits for it, down to every worker's stack
+            match Box::pin(self.connect_once(name)).await {
                 Err(error)
                     if matches!(error.sqlstate(), Some("57P03" | "53300"))
                         && started.elapsed() < PATIENCE =>
@@ -165,192 +163,137 @@ impl Server {
     }
 
     async fn connect_once(&self, name: &str) -> Result<Session> {
-        let doing = format!("connecting to {self}");
-        let socket = tokio::time::timeout(CONNECT_TIMEOUT, self.open_socket())
-            .await
-            .map_err(|_| {
-                Error::new(
-                    Kind::Connection,
-                    format!("{doing}: no answer within {} s", CONNECT_TIMEOUT.as_secs()),
-                )
-                .remedy("check host and port, and that nothing in between drops the connection")
-            })??;
-        let (line, end) = Line::new(socket);
-        let mut config = Config::clone(&self.config);
-        config.application_name(name);
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, config.connect_raw(end, NoTls));
-        let (client, connection) = connecting
-            .await
-            .map_err(|_| {
-                Error::new(
-                    Kind::Connection,
-                    format!("{doing}: the server does not finish the start-up"),
-                )
-            })?
-            .map_err(|e| explain(sqlstate::from_client(e, &doing)))?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("connection ended: {error}");
-            }
-        });
-        let session = Session::new(client, driver, line, self.clone());
-        // a server that cannot look (not Linux, before 16) does without
-        let _ = session.execute(NOTICE_LOSS, "connecting").await;
-        Ok(session)
-    }
-
-    pub(super) async fn open_socket(&self) -> Result<Socket> {
-        let ports = self.config.get_ports();
-        let mut last = None;
-        for (i, host) in self.config.get_hosts().iter().enumerate() {
-            let port = ports.get(i).or(ports.first()).copied().unwrap_or(5432);
-            match open_one(host, port).await {
-                Ok(socket) => return Ok(socket),
-                Err(error) => last = Some(error),
+        if self.inner.chosen.get().is_none() {
+            let _turn = self.inner.choosing.lock().await;
+            // whoever had the turn before may have chosen
+            if self.inner.chosen.get().is_none() {
+                let session = self.choose(name).await?;
+                let _first = self.inner.chosen.set(session.on().clone());
+                return Ok(session);
             }
         }
-        let error = last.unwrap_or_else(|| std::io::Error::other("no host given"));
-        Err(
-            Error::new(Kind::Connection, format!("connecting to {self}: {error}"))
-                .caused_by(error)
-                .remedy(
-                    "check that the server runs there and accepts connections from this machine",
-                ),
-        )
-    }
-}
-
-async fn open_one(host: &Host, port: u16) -> std::io::Result<Socket> {
-    match host {
-        Host::Unix(directory) => UnixStream::connect(directory.join(format!(".s.PGSQL.{port}")))
-            .await
-            .map(Socket::Unix),
-        Host::Tcp(name) => {
-            let stream = TcpStream::connect((name.as_str(), port)).await?;
-            stream.set_nodelay(true)?;
-            let keepalive = socket2::TcpKeepalive::new()
-                .with_time(KEEPALIVE)
-                .with_interval(KEEPALIVE);
-            socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-            Ok(Socket::Tcp(stream))
-        }
-    }
-}
-
-fn explain(error: Error) -> Error {
-    match error.sqlstate() {
-        Some("28P01" | "28000") => error
-            .remedy("give the right user, and the password in PGPASSWORD, PGPASSFILE or ~/.pgpass"),
-        Some("3D000") => error.remedy("create the database, or correct its name"),
-        Some("53300") => {
-            error.remedy("lower resources.parallelism, or raise the server's max_connections")
-        }
-        _ if error.kind() == Kind::Authentication => {
-            error.remedy("set PGPASSWORD, or put the password into ~/.pgpass")
-        }
-        _ => error,
-    }
-}
-
-/// The sslmode parameter of a URL or keyword string, and the rest without any ssl* parameter.
-fn without_ssl_parameters(url: &str) -> (String, Option<String>) {
-    let mut mode = None;
-    let mut keep = |parameter: &&str| {
-        let Some((key, value)) = parameter.split_once('=') else {
-            return true;
+        let Some(chosen) = self.inner.chosen.get() else {
+            return Err(Error::internal("no server was chosen"));
         };
-        if key.trim() == "sslmode" {
-            mode = Some(value.trim().trim_matches('\'').to_owned());
-        }
-        !key.trim().starts_with("ssl")
-    };
-    let rest = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        match url.split_once('?') {
-            None => url.to_owned(),
-            Some((base, parameters)) => {
-                let kept: Vec<&str> = parameters.split('&').filter(&mut keep).collect();
-                if kept.is_empty() {
-                    base.to_owned()
-                } else {
-                    format!("{base}?{}", kept.join("&"))
+        self.connect_to(&chosen.target, Some(chosen.encrypted), name)
+            .await
+    }
+
+    /// Tries one place after the other until one is what it should be.
+    async fn choose(&self, name: &str) -> Result<Session> {
+        let parameters = &self.inner.parameters;
+        let rounds: &[SessionAttributes] = match &parameters.attributes {
+            SessionAttributes::PreferStandby => {
+                &[SessionAttributes::Standby, SessionAttributes::Any]
+            }
+            one => std::slice::from_ref(one),
+        };
+        let mut failures = Vec::new();
+        for wanted in rounds {
+            failures.clear();
+            let mut candidates = parameters.candidates.clone();
+            if parameters.shuffle {
+                candidates.shuffle(&mut rand::rng());
+            }
+            for candidate in &candidates {
+                let mut targets = match self.within(resolve(candidate)).await {
+                    Ok(Ok(targets)) => targets,
+                    Ok(Err(error)) => {
+                        let doing = format!("connecting to {}", parameters.shown_at(candidate));
+                        failures.push(refusal::unresolved(error).context(doing));
+                        continue;
+                    }
+                    Err(late) => {
+                        failures.push(late);
+                        continue;
+                    }
+                };
+                if parameters.shuffle {
+                    targets.shuffle(&mut rand::rng());
+                }
+                for target in &targets {
+                    let failure = match self.connect_to(target, None, name).await {
+                        Ok(session) => match wanted.misfit(&session).await? {
+                            None => return Ok(session),
+                            Some(why) => {
+                                let shown = session.on().shown.clone();
+                                session.close().await;
+                                refusal::unfit(&shown, &why)
+                            }
+                        },
+                        Err(error) if refusal::is_final(&error) => return Err(error),
+                        Err(error) => error,
+                    };
+                    failures.push(failure);
                 }
             }
         }
-    } else {
-        url.split(' ')
-            .filter(&mut keep)
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    (rest, mode)
-}
+        Err(refusal::of_all(&self.inner.shown, failures))
+    }
 
-fn refuse_tls(mode: Option<&str>) -> Result<()> {
-    match mode {
-        None | Some("disable" | "allow" | "prefer") => Ok(()),
-        Some(mode @ ("require" | "verify-ca" | "verify-full")) => Err(Error::new(
-            Kind::Unsupported,
-            format!("sslmode {mode} needs TLS, which this version of rb-bench does not have"),
-        )
-        .remedy("connect through a Unix socket, a private network or an SSH tunnel, with sslmode disable")),
-        Some(other) => Err(Error::new(Kind::Config, format!("unknown sslmode `{other}`"))
-            .remedy("use disable, allow, prefer, require, verify-ca or verify-full")),
+    /// Connects to one address, as `encrypted` says or, before that is known, as `sslmode` does.
+    async fn connect_to(
+        &self,
+        target: &Target,
+        encrypted: Option<bool>,
+        name: &str,
+    ) -> Result<Session> {
+        let outcome = match (&target.address, encrypted, self.inner.parameters.tls.mode) {
+            (Address::Unix(_), _, _) | (_, Some(false), _) | (_, None, Mode::Disable) => {
+                self.start(target, Encryption::No, name).await
+            }
+            (_, None, Mode::Allow) => match self.start(target, Encryption::No, name).await {
+                // the server may let nobody in who is not encrypted
+                Err(first) if first.is_refusal() => {
+                    let second = self.start(target, self.required()?, name).await;
+                    second.map_err(|_| first)
+                }
+                outcome => outcome,
+            },
+            (_, None, Mode::Prefer) => {
+                let first = Encryption::IfOffered(self.tls()?);
+                match self.start(target, first, name).await {
+                    Err(first) if first.is_of_encryption() => {
+                        let second = self.start(target, Encryption::No, name).await;
+                        second.map_err(|_| first)
+                    }
+                    outcome => outcome,
+                }
+            }
+            _ => self.start(target, self.required()?, name).await,
+        };
+        outcome.map_err(|failure| failure.error)
     }
-}
 
-fn with_address(config: Config, host: Option<&str>, port: Option<u16>) -> Config {
-    if host.is_none() && port.is_none() && !config.get_hosts().is_empty() {
-        return config;
+    fn required(&self) -> Result<Encryption<'_>> {
+        Ok(Encryption::Yes {
+            tls: self.tls()?,
+            direct: self.inner.parameters.tls.direct,
+        })
     }
-    // Config can only add hosts and ports, so the other settings move into a new one
-    let mut new = Config::new();
-    if let Some(user) = config.get_user() {
-        new.user(user);
-    }
-    if let Some(password) = config.get_password() {
-        new.password(password);
-    }
-    if let Some(database) = config.get_dbname() {
-        new.dbname(database);
-    }
-    if let Some(options) = config.get_options() {
-        new.options(options);
-    }
-    new.ssl_mode(SslMode::Disable);
-    match host {
-        Some(host) => {
-            new.host(host);
+
+    fn tls(&self) -> Result<&Tls> {
+        if let Some(tls) = self.inner.tls.get() {
+            return Ok(tls);
         }
-        None if config.get_hosts().is_empty() => {
-            let directory = Path::new("/var/run/postgresql");
-            if directory.is_dir() {
-                new.host_path(directory);
-            } else {
-                new.host("localhost");
-            }
-        }
-        None => {
-            for host in config.get_hosts() {
-                match host {
-                    Host::Tcp(name) => new.host(name),
-                    Host::Unix(path) => new.host_path(path),
-                };
-            }
-        }
+        let loaded = Tls::load(&self.inner.parameters.tls)
+            .map_err(|error| error.context(format!("connecting to {self}")))?;
+        Ok(self.inner.tls.get_or_init(|| loaded))
     }
-    for port in port.as_slice().iter().chain(if port.is_none() {
-        config.get_ports()
-    } else {
-        &[]
-    }) {
-        new.port(*port);
+
+    async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let timeout = self.inner.parameters.connect_timeout;
+        let deadline = timeout.map(|t| Instant::now() + t);
+        start::within(deadline, work)
+            .await
+            .map_err(|_| self.no_answer())
     }
-    new
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn a_server_prints_without_its_password() {
@@ -381,18 +324,5 @@ mod tests {
             Server::from_endpoint(&endpoint).unwrap().to_string(),
             "app@db2:7000/other"
         );
-    }
-
-    #[test]
-    fn tls_that_is_required_is_refused_and_the_rest_is_not() {
-        for (url, kind) in [
-            ("postgres://a@h/d?sslmode=require", Some(Kind::Unsupported)),
-            ("host=h user=a sslmode=verify-full", Some(Kind::Unsupported)),
-            ("postgres://a@h/d?sslmode=maybe", Some(Kind::Config)),
-            ("postgres://a@h/d?sslmode=prefer&connect_timeout=3", None),
-            ("host=h user=a sslmode=disable", None),
-        ] {
-            assert_eq!(Server::from_url(url).err().map(|e| e.kind()), kind, "{url}");
-        }
     }
 }

@@ -51,7 +51,7 @@ impl Input {
     }
 
     /// Reads what is there; whether that was anything.
-    fn read(&mut self, loan: &Loan) -> io::Result<bool> {
+    fn read(&mut self, loan: &mut Loan) -> io::Result<bool> {
         self.bytes.copy_within(self.used..self.end, 0);
         (self.used, self.end) = (0, self.end - self.used);
         if self.end == self.bytes.len() {
@@ -112,7 +112,7 @@ impl Wire {
 
     /// Reads more input; only the time nothing was there counts as waiting.
     async fn fill(&mut self) -> Result<()> {
-        while !self.input.read(&self.loan).map_err(lost)? {
+        while !self.input.read(&mut self.loan).map_err(lost)? {
             self.wait(Interest::READABLE).await.map_err(lost)?;
         }
         Ok(())
@@ -133,7 +133,7 @@ impl Wire {
 
     async fn try_send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            while self.input.read(&self.loan)? {}
+            while self.input.read(&mut self.loan)? {}
             if self.input.is_error() {
                 break;
             }
@@ -141,6 +141,13 @@ impl Wire {
                 Some(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Some(n) => bytes = &bytes[n..],
                 None => self.wait(Interest::READABLE | Interest::WRITABLE).await?,
+            }
+        }
+        while !self.loan.flush()? {
+            self.wait(Interest::READABLE | Interest::WRITABLE).await?;
+            while self.input.read(&mut self.loan)? {}
+            if self.input.is_error() {
+                break;
             }
         }
         Ok(())

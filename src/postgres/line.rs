@@ -9,6 +9,9 @@
 //! worker waits for its destination most of the time; if it listened to its source as well, every
 //! 8 KB that the source sends meanwhile would wake it for nothing.
 //!
+//! What encrypts a line is lent with it: TLS lies below the line, and tokio-postgres takes the
+//! decrypted stream for a socket (`open`).
+//!
 //! Who borrows a line must leave it at the server's ReadyForQuery, or never give it back and
 //! close the connection.
 
@@ -22,11 +25,29 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A connected stream socket.
+use super::tls::TlsStream;
+
+/// A connected stream socket, encrypted or bare.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(TcpStream, Box<TlsStream>),
+}
+
+impl Socket {
+    /// What a password exchange can be bound to: a certificate, by its hash.
+    pub(super) fn end_point(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Tls(_, tls) => tls.end_point(),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+
+    /// Whether what goes over it is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(..))
+    }
 }
 
 impl AsyncRead for Socket {
@@ -38,6 +59,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream, tls) => tls.poll_read(stream, cx, buf),
         }
     }
 }
@@ -51,17 +73,22 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream, tls) => tls.poll_write(stream, cx, bytes),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream, tls) => tls.poll_flush(stream, cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream, tls) => tls.poll_shutdown(stream, cx),
         }
     }
 }
@@ -88,6 +115,8 @@ pub(super) struct Loan {
     line: Line,
     socket: socket2::Socket,
     tcp: bool,
+    /// What encrypts it, where something does.
+    tls: Option<Box<TlsStream>>,
 }
 
 impl Line {
@@ -106,9 +135,10 @@ impl Line {
     /// Takes the line from its owner, which must be idle.
     pub(super) fn lend(&self) -> io::Result<Loan> {
         let socket = self.state().socket.take();
-        let (socket, tcp) = match socket {
-            Some(Socket::Tcp(stream)) => (stream.into_std()?.into(), true),
-            Some(Socket::Unix(stream)) => (stream.into_std()?.into(), false),
+        let (socket, tcp, tls) = match socket {
+            Some(Socket::Tcp(stream)) => (stream.into_std()?.into(), true, None),
+            Some(Socket::Unix(stream)) => (stream.into_std()?.into(), false, None),
+            Some(Socket::Tls(stream, tls)) => (stream.into_std()?.into(), true, Some(tls)),
             None => {
                 return Err(io::Error::other(
                     "the connection is in the middle of a COPY",
@@ -119,19 +149,37 @@ impl Line {
             line: self.clone(),
             socket,
             tcp,
+            tls,
         })
     }
 }
 
 impl Loan {
     /// Reads what is there; none where nothing is.
-    pub(super) fn read(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
-        unless_blocked(|| (&self.socket).read(bytes))
+    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut socket = &self.socket;
+        match &mut self.tls {
+            None => unless_blocked(|| socket.read(bytes)),
+            Some(tls) => unless_blocked(|| tls.read(&mut socket, bytes)),
+        }
     }
 
     /// Writes what fits; none where nothing does.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        unless_blocked(|| (&self.socket).write(bytes))
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let mut socket = &self.socket;
+        match &mut self.tls {
+            None => unless_blocked(|| socket.write(bytes)),
+            Some(tls) => unless_blocked(|| tls.write(&mut socket, bytes)),
+        }
+    }
+
+    /// Whether all that was written has left us; an encrypted line may still hold the end of it.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        let mut socket = &self.socket;
+        match &mut self.tls {
+            None => Ok(true),
+            Some(tls) => Ok(unless_blocked(|| tls.flush(&mut socket))?.is_some()),
+        }
     }
 
     /// Returns when the socket can do one of these, or has failed.
@@ -147,10 +195,10 @@ impl Loan {
 
     /// Returns the line, at the server's ReadyForQuery.
     pub(super) fn give_back(self) -> io::Result<()> {
-        let socket = if self.tcp {
-            Socket::Tcp(TcpStream::from_std(self.socket.into())?)
-        } else {
-            Socket::Unix(UnixStream::from_std(self.socket.into())?)
+        let socket = match self.tls {
+            Some(tls) => Socket::Tls(TcpStream::from_std(self.socket.into())?, tls),
+            None if self.tcp => Socket::Tcp(TcpStream::from_std(self.socket.into())?),
+            None => Socket::Unix(UnixStream::from_std(self.socket.into())?),
         };
         let mut state = self.line.state();
         state.socket = Some(socket);
@@ -161,10 +209,10 @@ impl Loan {
     }
 }
 
-fn unless_blocked(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+fn unless_blocked<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     loop {
         match call() {
-            Ok(n) => return Ok(Some(n)),
+            Ok(done) => return Ok(Some(done)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

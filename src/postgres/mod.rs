@@ -3,17 +3,25 @@
 //! Nothing here knows what a run is.
 
 pub mod block;
+mod candidates;
 pub mod catalog;
 pub mod connect;
+mod conninfo;
 pub mod copy;
+mod layers;
 mod line;
 pub mod listing;
 pub mod lsn;
+mod open;
+mod parameters;
 pub mod password;
 pub mod pgoutput;
+mod refusal;
 pub mod replica_identity;
+mod service;
 pub mod session;
 pub mod sqlstate;
+mod tls;
 pub mod user_types;
 
 pub use connect::Server;

@@ -1,9 +1,9 @@
-//! Passwords that are not in the document: PGPASSWORD, then the password file, as libpq has them.
+//! Passwords that neither the connection nor PGPASSWORD gives: the password file, as libpq has it.
 //!
 //! Source: PostgreSQL manual, "The Password File". A password found here goes into the connection
 //! and nowhere else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::types::Secret;
 
@@ -20,14 +20,11 @@ pub struct Lookup<'a> {
     pub user: &'a str,
 }
 
-/// The password for this connection from the environment or the password file, if there is one.
+/// The password for this connection from `file`, or from ~/.pgpass, if there is one.
 #[must_use]
-pub fn find(lookup: Lookup<'_>) -> Option<Secret> {
-    if let Some(password) = std::env::var("PGPASSWORD").ok().filter(|p| !p.is_empty()) {
-        return Some(Secret::new(password));
-    }
-    let path = std::env::var_os("PGPASSFILE")
-        .map(PathBuf::from)
+pub fn find(lookup: Lookup<'_>, file: Option<&Path>) -> Option<Secret> {
+    let path = file
+        .map(Path::to_owned)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass")))?;
     if !is_private(&path) {
         return None;
@@ -37,7 +34,7 @@ pub fn find(lookup: Lookup<'_>) -> Option<Secret> {
 }
 
 /// libpq ignores a password file that others may read, and warns; so do we.
-fn is_private(path: &std::path::Path) -> bool {
+fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     let Ok(metadata) = std::fs::metadata(path) else {
         return false;

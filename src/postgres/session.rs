@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
-use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{CancelToken, Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::connect::Server;
+use super::connect::{Chosen, Server};
 use super::line::Line;
+use super::open::Negotiated;
 use super::sqlstate;
 use crate::error::{Error, Result};
 
@@ -24,16 +25,25 @@ pub struct Session {
     driver: JoinHandle<()>,
     line: Line,
     server: Server,
+    /// Where exactly it goes, and whether encrypted.
+    on: Chosen,
 }
 
 impl Session {
-    pub(super) fn new(client: Client, driver: JoinHandle<()>, line: Line, server: Server) -> Self {
+    pub(super) fn new(
+        client: Client,
+        driver: JoinHandle<()>,
+        line: Line,
+        server: Server,
+        on: Chosen,
+    ) -> Self {
         Self {
             cancel: client.cancel_token(),
             client: Some(client),
             driver,
             line,
             server,
+            on,
         }
     }
 
@@ -51,6 +61,10 @@ impl Session {
         self.client
             .as_ref()
             .ok_or_else(|| Error::internal("a closed session was used"))
+    }
+
+    pub(super) fn on(&self) -> &Chosen {
+        &self.on
     }
 
     pub(super) fn line(&self) -> &Line {
@@ -136,6 +150,7 @@ impl Session {
         Canceller {
             token: self.cancel.clone(),
             server: self.server.clone(),
+            on: self.on.clone(),
         }
     }
 
@@ -160,18 +175,21 @@ impl Drop for Session {
 pub struct Canceller {
     token: CancelToken,
     server: Server,
+    on: Chosen,
 }
 
 impl Canceller {
-    /// Sends the cancel request (protocol: "Canceling Requests in Progress"). Best effort.
+    /// Sends the cancel request (protocol: "Canceling Requests in Progress"), to where the session
+    /// goes and encrypted if it is. Best effort.
     pub async fn cancel(&self) {
-        let request = async {
-            let mut socket = self.server.open_socket().await.ok()?;
-            let sent = self.token.cancel_query_raw(&mut socket, NoTls).await;
+        let request = Box::pin(async {
+            let mut socket = self.server.open_socket(&self.on).await.ok()?;
+            let negotiated = Negotiated::on(&socket);
+            let sent = self.token.cancel_query_raw(&mut socket, negotiated).await;
             sent.ok()?;
             // the server closes when it has passed it on: no later query is hit by it
             socket.read(&mut [0]).await.ok()
-        };
+        });
         if !matches!(
             tokio::time::timeout(CLOSE_TIMEOUT, request).await,
             Ok(Some(_))

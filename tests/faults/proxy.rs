@@ -57,7 +57,8 @@ pub(crate) fn before(
     });
     let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
     format!(
-        "postgres://{}:{password}@127.0.0.1:{port}/{}",
+        // the first message is looked into: it must be the start-up, not a question for TLS
+        "postgres://{}:{password}@127.0.0.1:{port}/{}?sslmode=disable",
         config.get_user().unwrap_or_default(),
         config.get_dbname().unwrap_or_default()
     )

@@ -8,6 +8,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod copies;
+pub(crate) mod standby;
 pub(crate) mod values;
 
 use std::collections::BTreeMap;

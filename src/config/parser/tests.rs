@@ -79,7 +79,7 @@ resources:
     assert_eq!(error.kind(), Kind::Config);
     assert_eq!(error.exit_code(), 1);
     insta::assert_snapshot!(error.message(), @r#"
-    orders.yaml:5:45: source.config.prot: unknown key; did you mean source.config.port? known here: url, host, port, user, password, database, sslmode, schema
+    orders.yaml:5:45: source.config.prot: unknown key; did you mean source.config.port? known here: url, host, port, user, password, database, schema, hostaddr, service, sslmode, sslrootcert, sslcert, sslkey, sslnegotiation, ssl_min_protocol_version, ssl_max_protocol_version, channel_binding, target_session_attrs, load_balance_hosts, connect_timeout, keepalives, keepalives_idle, keepalives_interval, keepalives_count, tcp_user_timeout, options, passfile
     orders.yaml:8:18: source.streams.0.sync_mode: unknown word (`full`); accepted: full_refresh, incremental, cdc
     orders.yaml:12:15: destination.write_mode: unknown word (`apend`); did you mean append? accepted: append, replace, upsert
     orders.yaml:14:16: resources.parallelism: a run needs a worker (`0`); accepted: `auto` or a whole number from 1 to 4294967295

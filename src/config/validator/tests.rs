@@ -274,6 +274,18 @@ fn endpoints_say_how_to_connect() {
             "5:32: source.config.sslmode: unknown word (`required`); did you mean require?",
         ),
         (
+            "{ host: db, connect_timeout: soon }",
+            "5:40: source.config.connect_timeout: not a number (`soon`)",
+        ),
+        (
+            "{ hostaddr: 127.0.0.1, channel_binding: prefere }",
+            "5:51: source.config.channel_binding: unknown word (`prefere`); did you mean prefer?",
+        ),
+        (
+            "{ service: \"\" }",
+            "5:22: source.config.service: an empty text",
+        ),
+        (
             "{ url: \"mysql://app:hunter2@db/shop\" }",
             "5:18: source.config.url: not a Postgres URL (`mysql://app:***@db/shop`)",
         ),
@@ -289,7 +301,8 @@ fn endpoints_say_how_to_connect() {
         assert_only(source(config), &format!("orders.yaml:{wrong}"));
     }
     let parts = source(
-        "{ host: db, port: 5433, user: app, password: 0123, database: shop, sslmode: verify-full }",
+        "{ host: db, port: 5433, user: app, password: 0123, database: shop, sslmode: verify-full, \
+         sslrootcert: system, connect_timeout: 5, keepalives: false }",
     )
     .unwrap();
     let SourceConnector::Postgres(endpoint) = parts.source.connector else {
@@ -297,6 +310,10 @@ fn endpoints_say_how_to_connect() {
     };
     assert_eq!(endpoint.port, Some(5433));
     assert_eq!(endpoint.password.unwrap().reveal(), "0123");
+    assert_eq!(endpoint.settings.sslmode.as_deref(), Some("verify-full"));
+    assert_eq!(endpoint.settings.connect_timeout, Some(5));
+    assert_eq!(endpoint.settings.keepalives, Some(false));
+    assert!(source("{ service: shop }").is_ok());
     assert!(source("{ url: \"host=db1 dbname=shop\" }").is_ok());
 }
 

@@ -93,6 +93,7 @@ pub(crate) fn session() -> Artifact {
             guard: None,
         },
         summary: super::summary::of(&iterations, &Rules::at(0.02), Status::Complete, None),
+        ui: None,
         iterations,
         warnings: Vec::new(),
     }
@@ -168,6 +169,7 @@ pub(crate) fn tuning(values: &[(&str, u32, &[f64])]) -> TuneArtifact {
             resets: Vec::new(),
             noise_threshold_pct: 2.0,
         },
+        ui: None,
         iterations: Vec::new(),
         summary: TuneSummary::blank(),
         warnings: Vec::new(),

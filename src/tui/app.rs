@@ -200,6 +200,8 @@ pub struct LastSession {
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.
     pub error: Option<String>,
+    /// Whether that is because it was asked to end.
+    pub is_stopped: bool,
 }
 
 impl From<Ended> for LastSession {
@@ -207,6 +209,7 @@ impl From<Ended> for LastSession {
         Self {
             artifact: ended.artifact,
             path: ended.path,
+            is_stopped: ended.is_stopped(),
             error: ended.error.map(|error| error.to_string()),
         }
     }

@@ -27,6 +27,7 @@ fn parts(app: &App) -> Vec<String> {
         let name = app.subject.name();
         let state = match &app.last {
             None => "READY",
+            Some(last) if last.is_stopped => "STOPPED",
             Some(last) if last.error.is_some() => "ENDED WITH AN ERROR",
             Some(_) => "DONE",
         };

@@ -15,6 +15,8 @@
 mod app;
 mod cost;
 mod editor;
+#[cfg(test)]
+mod examples;
 mod feed;
 pub mod keymap;
 mod live;

@@ -58,7 +58,7 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
 fn wide(app: &App, frame: &mut Frame, area: Rect) {
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(RIGHT)]).areas(area);
-    let wanted = iterations::height(app).clamp(5, (area.height / 2).max(5));
+    let wanted = iterations::height(app).clamp(9, (area.height / 2).max(9));
     let [top, bottom] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(wanted)]).areas(left);
     shards::view(app, frame, top);

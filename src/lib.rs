@@ -20,6 +20,7 @@ pub mod parallelism;
 pub mod postgres;
 pub mod report;
 pub mod telemetry;
+pub mod tui;
 pub mod units;
 
 pub use error::{Error, Kind, Result};

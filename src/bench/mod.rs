@@ -12,6 +12,7 @@ pub mod binary;
 mod change_points;
 pub mod compared;
 pub mod conditions;
+pub mod control;
 pub mod dataset;
 mod disturbance;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod sampler;
 pub mod seed;
 pub mod selftest;
 mod server;
+pub mod server_work;
 pub mod session;
 pub mod stats;
 pub mod store;

@@ -24,9 +24,10 @@ mod schema;
 mod selftest;
 mod subject;
 mod supervise;
+mod tui;
 mod tune;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use crate::cli::{CdcAction, Cli, ClusterAction, Command, CompareFormat, Format};
@@ -35,7 +36,11 @@ use crate::error::{Error, Kind, Result};
 /// Runs the command that was typed and returns its exit code.
 #[must_use]
 pub fn dispatch(cli: Cli) -> ExitCode {
-    log_to_stderr();
+    // what is written to the workbench's own terminal would tear its screen
+    let is_screen = matches!(cli.command, Some(Command::Tui(_))) && std::io::stderr().is_terminal();
+    if !is_screen {
+        log_to_stderr();
+    }
     let json = wants_json(&cli);
     let outcome: Result<u8> = match cli.command {
         Some(Command::Cluster(args)) => cluster::run(args),
@@ -53,6 +58,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Repeat(args)) => repeat::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
+        Some(Command::Tui(args)) => tui::run(args),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
         Some(Command::Calibrate(args)) => in_runtime(calibrate::run(args)),
         Some(Command::Selftest(args)) => selftest::run(&args),
@@ -103,6 +109,7 @@ fn wants_json(cli: &Cli) -> bool {
             | Command::Repeat(_)
             | Command::Schema(_)
             | Command::Supervise(_)
+            | Command::Tui(_)
             | Command::Attend(_),
         ) => Format::Text,
     };

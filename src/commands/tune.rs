@@ -48,8 +48,8 @@ pub(super) async fn run(args: TuneArgs) -> Result<u8> {
         document::changed(file, plan.knob, value)?;
     }
     let output = Output::at(&args.out)?;
-    let outcome = bench::shown(async |progress, cancel, leftovers| {
-        tuning::run(&plan, resumed, &output, &progress, &cancel, &leftovers).await
+    let outcome = bench::shown(async |progress, control, leftovers| {
+        tuning::run(&plan, resumed, &output, &progress, &control, &leftovers).await
     })
     .await?;
     report(&args, Some(plan.knob), outcome)
@@ -112,8 +112,8 @@ async fn sides(args: &TuneArgs) -> Result<u8> {
         rounds: args.rounds.unwrap_or(tune::plan::ISOLATE_ROUNDS),
     };
     let output = Output::at(&args.out)?;
-    let outcome = bench::shown(async |progress, cancel, leftovers| {
-        isolate::run(&plan, &output, &progress, &cancel, &leftovers).await
+    let outcome = bench::shown(async |progress, control, leftovers| {
+        isolate::run(&plan, &output, &progress, &control, &leftovers).await
     })
     .await?;
     report(args, None, outcome)

@@ -1,0 +1,423 @@
+//! Every key, in one table: what it is called, where it works, what it does, and how it is offered.
+//!
+//! The footer, the help screen and the README's table are made from it, so that none of them can tell
+//! something else than what happens.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::app::Screen;
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Show the keys of this screen.
+    Help,
+    /// Go to a screen.
+    Show(Screen),
+    /// Go to the next pane of the screen.
+    NextPane,
+    /// Go to the pane before.
+    PreviousPane,
+    /// Move within the pane.
+    Move(Motion),
+    /// Stop changing what is shown, and go on.
+    Freeze,
+    /// Let the engine wait after this pair, and go on.
+    Pause,
+    /// Give the pane the whole screen, and take it back.
+    Zoom,
+    /// Filter the pane.
+    Filter,
+    /// Sort by the next column.
+    Sort,
+    /// Sort the other way round.
+    Invert,
+    /// Open, choose, edit.
+    Open,
+    /// One step back; during a run ask what is to become of it.
+    Back,
+    /// Clear what was typed, or one step back.
+    Escape,
+    /// Show how the parallelism was resolved.
+    Explain,
+    /// Show all events.
+    Log,
+    /// Copy what the screen shows, as markdown.
+    Copy,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse,
+    /// Abort the run; a second time, leave at once.
+    Abort,
+    /// Quit and leave the summary in the terminal.
+    QuitWithSummary,
+    /// Stop the process as in a shell.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Run what is chosen.
+    Run,
+    /// Edit the document in the user's editor.
+    Editor,
+    /// Forget the changes of a setting.
+    Reset,
+    /// Let the run end after this pair.
+    FinishPair,
+    /// Abort the run from the dialog.
+    AbortRun,
+    /// Close the dialog and go on.
+    Stay,
+}
+
+/// A movement within a pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// One up.
+    Up,
+    /// One down.
+    Down,
+    /// One to the left.
+    Left,
+    /// One to the right.
+    Right,
+    /// To the first.
+    First,
+    /// To the last.
+    Last,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// Half a page up.
+    HalfUp,
+    /// Half a page down.
+    HalfDown,
+}
+
+/// Where a key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On every screen.
+    Everywhere,
+    /// On these screens.
+    On(&'static [Screen]),
+    /// Where help, the log or an explanation lies over the screen.
+    Overlay,
+    /// In the question what is to become of the run.
+    Quitting,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// The keys, as a person writes them.
+    pub keys: &'static str,
+    /// The key events.
+    pub events: &'static [(KeyCode, KeyModifiers)],
+    /// Where they work.
+    pub place: Place,
+    /// What they do.
+    pub action: Action,
+    /// The same in words, for help and README.
+    pub text: &'static str,
+    /// The word in the footer; empty where the footer does not offer it.
+    pub hint: &'static str,
+    /// Which hints stay where there is little room: the lowest.
+    pub priority: u8,
+}
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+const fn key(c: char) -> (KeyCode, KeyModifiers) {
+    (KeyCode::Char(c), NONE)
+}
+
+const fn ctrl(c: char) -> (KeyCode, KeyModifiers) {
+    (KeyCode::Char(c), CTRL)
+}
+
+const fn code(code: KeyCode) -> (KeyCode, KeyModifiers) {
+    (code, NONE)
+}
+
+const fn bind(
+    keys: &'static str,
+    events: &'static [(KeyCode, KeyModifiers)],
+    place: Place,
+    action: Action,
+    text: &'static str,
+) -> Binding {
+    Binding {
+        keys,
+        events,
+        place,
+        action,
+        text,
+        hint: "",
+        priority: u8::MAX,
+    }
+}
+
+const fn hinted(binding: Binding, hint: &'static str, priority: u8) -> Binding {
+    Binding {
+        hint,
+        priority,
+        ..binding
+    }
+}
+
+use Action as A;
+use Motion as M;
+use Place::{Everywhere, On, Overlay, Quitting};
+
+const RUN: Place = On(&[Screen::Run]);
+const PROFILE: Place = On(&[Screen::Profile]);
+/// Where a session may be under way.
+const LIVE: Place = On(&[Screen::Run, Screen::Tune]);
+/// Where there are columns to go to.
+const SIDEWAYS: Place = On(&[Screen::Compare, Screen::History, Screen::Profile]);
+const NOT_PROFILE: Place = On(&[Screen::Run, Screen::Tune, Screen::Compare, Screen::History]);
+const LISTS: Place = On(&[Screen::Run, Screen::History, Screen::Profile]);
+
+/// Every key: those of one screen first, for they are offered first.
+#[rustfmt::skip]
+pub const KEYMAP: &[Binding] = &[
+    hinted(bind("g", &[key('g')], PROFILE, A::Run, "run what is chosen"), "run", 1),
+    hinted(bind("Enter", &[code(KeyCode::Enter)], PROFILE, A::Open, "edit the setting, choose the profile; Enter keeps what was typed, Esc does not"), "edit", 2),
+    hinted(bind("e", &[key('e')], PROFILE, A::Editor, "edit the document in $EDITOR"), "$EDITOR", 4),
+    hinted(bind("u", &[key('u')], PROFILE, A::Reset, "undo the change of the setting"), "undo", 5),
+    hinted(bind("r", &[key('r')], RUN, A::Run, "run what is chosen"), "run", 1),
+    hinted(bind("p", &[key('p')], LIVE, A::Pause, "pause the engine after this pair, and go on"), "pause after pair", 2),
+    hinted(bind("l", &[key('l')], LIVE, A::Log, "all events"), "log", 6),
+    hinted(bind("/", &[key('/')], LISTS, A::Filter, "filter; Enter keeps the filter, Esc clears it"), "filter", 7),
+    hinted(bind("s", &[key('s')], On(&[Screen::Run, Screen::History]), A::Sort, "sort by the next column"), "sort", 8),
+    bind("I", &[key('I'), (KeyCode::Char('I'), SHIFT)], On(&[Screen::Run, Screen::History]), A::Invert, "sort the other way round"),
+    bind("Enter", &[code(KeyCode::Enter)], NOT_PROFILE, A::Open, "open"),
+
+    hinted(bind("Space", &[key(' ')], Everywhere, A::Freeze, "freeze the display only, and go on"), "freeze", 3),
+    hinted(bind("z", &[key('z')], Everywhere, A::Zoom, "give the pane the whole screen, and take it back"), "zoom", 7),
+    hinted(bind("x", &[key('x')], Everywhere, A::Explain, "explain the resolved parallelism"), "explain", 5),
+    hinted(bind("Tab", &[code(KeyCode::Tab)], Everywhere, A::NextPane, "next pane"), "pane", 9),
+    bind("S-Tab", &[code(KeyCode::BackTab), (KeyCode::BackTab, SHIFT)], Everywhere, A::PreviousPane, "pane before"),
+    bind("1", &[key('1')], Everywhere, A::Show(Screen::Run), "the run"),
+    bind("2", &[key('2')], Everywhere, A::Show(Screen::Tune), "tuning"),
+    bind("3", &[key('3')], Everywhere, A::Show(Screen::Compare), "before against after"),
+    bind("4", &[key('4')], Everywhere, A::Show(Screen::History), "saved sessions"),
+    bind("5", &[key('5')], Everywhere, A::Show(Screen::Profile), "what is measured"),
+
+    bind("k, Up", &[key('k'), code(KeyCode::Up)], Everywhere, A::Move(M::Up), "up"),
+    bind("j, Down", &[key('j'), code(KeyCode::Down)], Everywhere, A::Move(M::Down), "down"),
+    bind("Left", &[code(KeyCode::Left)], Everywhere, A::Move(M::Left), "to the left"),
+    bind("Right", &[code(KeyCode::Right)], Everywhere, A::Move(M::Right), "to the right"),
+    bind("h", &[key('h')], SIDEWAYS, A::Move(M::Left), "to the left"),
+    bind("l", &[key('l')], SIDEWAYS, A::Move(M::Right), "to the right"),
+    bind("g", &[key('g')], NOT_PROFILE, A::Move(M::First), "to the first"),
+    bind("Home", &[code(KeyCode::Home)], Everywhere, A::Move(M::First), "to the first"),
+    bind("G, End", &[key('G'), (KeyCode::Char('G'), SHIFT), code(KeyCode::End)], Everywhere, A::Move(M::Last), "to the last"),
+    bind("PgUp", &[code(KeyCode::PageUp)], Everywhere, A::Move(M::PageUp), "a page up"),
+    bind("PgDn", &[code(KeyCode::PageDown)], Everywhere, A::Move(M::PageDown), "a page down"),
+    bind("^u", &[ctrl('u')], Everywhere, A::Move(M::HalfUp), "half a page up"),
+    bind("^d", &[ctrl('d')], Everywhere, A::Move(M::HalfDown), "half a page down"),
+
+    bind("y", &[key('y')], Everywhere, A::Copy, "copy what the screen shows, as markdown"),
+    bind("m", &[key('m')], Everywhere, A::Mouse, "take the mouse, or leave it to the terminal"),
+    hinted(bind("?", &[key('?'), (KeyCode::Char('?'), SHIFT), code(KeyCode::F(1))], Everywhere, A::Help, "help for this screen"), "help", 0),
+    hinted(bind("q", &[key('q')], Everywhere, A::Back, "back; during a run it asks: finish the pair, abort, stay"), "quit", 0),
+    bind("Esc", &[code(KeyCode::Esc)], Everywhere, A::Escape, "clear the filter, back from zoom"),
+    bind("Q", &[key('Q'), (KeyCode::Char('Q'), SHIFT)], Everywhere, A::QuitWithSummary, "quit, leaving the summary in the scrollback"),
+    bind("^c", &[ctrl('c')], Everywhere, A::Abort, "abort the run cleanly, keep a partial artifact; a second one leaves at once"),
+    bind("^z", &[ctrl('z')], Everywhere, A::Suspend, "suspend; `fg` resumes"),
+    bind("^l", &[ctrl('l')], Everywhere, A::Redraw, "draw everything anew"),
+
+    hinted(bind("j, Down", &[key('j'), code(KeyCode::Down)], Overlay, A::Move(M::Down), "down"), "down", 2),
+    hinted(bind("k, Up", &[key('k'), code(KeyCode::Up)], Overlay, A::Move(M::Up), "up"), "up", 3),
+    bind("g, Home", &[key('g'), code(KeyCode::Home)], Overlay, A::Move(M::First), "to the first line"),
+    bind("G, End", &[key('G'), (KeyCode::Char('G'), SHIFT), code(KeyCode::End)], Overlay, A::Move(M::Last), "to the last line"),
+    bind("PgUp, ^u", &[code(KeyCode::PageUp), ctrl('u')], Overlay, A::Move(M::PageUp), "a page up"),
+    bind("PgDn, ^d", &[code(KeyCode::PageDown), ctrl('d')], Overlay, A::Move(M::PageDown), "a page down"),
+    bind("y", &[key('y')], Overlay, A::Copy, "copy this text"),
+    hinted(bind("q, Esc, Enter", &[key('q'), code(KeyCode::Esc), code(KeyCode::Enter)], Overlay, A::Escape, "close"), "close", 1),
+    bind("?, x, l", &[key('?'), (KeyCode::Char('?'), SHIFT), key('x'), key('l')], Overlay, A::Escape, "close"),
+    bind("^c", &[ctrl('c')], Overlay, A::Abort, "abort the run cleanly"),
+    bind("^z", &[ctrl('z')], Overlay, A::Suspend, "suspend"),
+    bind("^l", &[ctrl('l')], Overlay, A::Redraw, "draw everything anew"),
+
+    hinted(bind("f", &[key('f')], Quitting, A::FinishPair, "finish this pair, keep what was measured, then quit"), "finish the pair", 1),
+    hinted(bind("a", &[key('a')], Quitting, A::AbortRun, "abort now, keep what was measured, then quit"), "abort", 2),
+    hinted(bind("Esc, s, q, n", &[code(KeyCode::Esc), key('s'), key('q'), key('n')], Quitting, A::Stay, "stay"), "stay", 3),
+    bind("^c", &[ctrl('c')], Quitting, A::Abort, "abort the run cleanly"),
+    bind("^z", &[ctrl('z')], Quitting, A::Suspend, "suspend"),
+    bind("^l", &[ctrl('l')], Quitting, A::Redraw, "draw everything anew"),
+];
+
+/// Where the user is: what of the table counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// On a screen.
+    Screen(Screen),
+    /// In a text that lies over it.
+    Overlay,
+    /// In the question what is to become of the run.
+    Quitting,
+}
+
+impl Binding {
+    /// Whether it counts there.
+    #[must_use]
+    pub fn is_in(&self, context: Context) -> bool {
+        match (self.place, context) {
+            (Everywhere, Context::Screen(_))
+            | (Overlay, Context::Overlay)
+            | (Quitting, Context::Quitting) => true,
+            (On(screens), Context::Screen(screen)) => screens.contains(&screen),
+            _ => false,
+        }
+    }
+}
+
+/// What a key asks for there.
+#[must_use]
+pub fn lookup(context: Context, event: &KeyEvent) -> Option<Action> {
+    // terminals report Shift with a capital, or leave it out
+    let pressed = (event.code, event.modifiers);
+    KEYMAP
+        .iter()
+        .find(|binding| binding.is_in(context) && binding.events.contains(&pressed))
+        .map(|binding| binding.action)
+}
+
+/// The hints for there, `key word`, as many as fit into so many columns, in the order of the table.
+#[must_use]
+pub fn hints(context: Context, width: usize) -> Vec<(&'static str, &'static str)> {
+    let mut all: Vec<(usize, &Binding)> = KEYMAP
+        .iter()
+        .enumerate()
+        .filter(|(_, binding)| !binding.hint.is_empty() && binding.is_in(context))
+        .collect();
+    all.sort_by_key(|(n, binding)| (binding.priority, *n));
+    let mut used = 0;
+    let mut fitting: Vec<(usize, &Binding)> = Vec::new();
+    for (n, binding) in all {
+        let needed = width_of(binding);
+        if used + needed > width {
+            break;
+        }
+        used += needed;
+        fitting.push((n, binding));
+    }
+    fitting.sort_by_key(|(n, _)| *n);
+    fitting
+        .into_iter()
+        .map(|(_, binding)| (first_key(binding), binding.hint))
+        .collect()
+}
+
+/// Columns of a hint, with the gap before it.
+fn width_of(binding: &Binding) -> usize {
+    first_key(binding).len() + 1 + binding.hint.len() + 2
+}
+
+/// The first of the keys, as the footer names it.
+fn first_key(binding: &Binding) -> &'static str {
+    let keys = binding.keys;
+    keys.split(", ").next().unwrap_or(keys).trim()
+}
+
+/// The keys for there in the table's order, each with its text: for help.
+pub fn help(context: Context) -> impl Iterator<Item = &'static Binding> {
+    KEYMAP.iter().filter(move |binding| binding.is_in(context))
+}
+
+/// The table as the README has it.
+#[must_use]
+pub fn markdown() -> String {
+    use std::fmt::Write as _;
+
+    let mut table = String::from("| key | where | does |\n| --- | --- | --- |\n");
+    for binding in KEYMAP {
+        let place = match binding.place {
+            Everywhere => "everywhere".to_owned(),
+            Overlay => "help, log, explanation".to_owned(),
+            Quitting => "the question on quitting".to_owned(),
+            On(screens) => {
+                let names: Vec<&str> = screens.iter().map(|screen| screen.name()).collect();
+                names.join(", ")
+            }
+        };
+        let keys: Vec<String> = binding
+            .keys
+            .split(", ")
+            .map(|key| format!("`{key}`"))
+            .collect();
+        // writing to a String cannot fail
+        let _ = writeln!(table, "| {} | {place} | {} |", keys.join(" "), binding.text);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contexts() -> Vec<Context> {
+        let screens = Screen::ALL.into_iter().map(Context::Screen);
+        screens
+            .chain([Context::Overlay, Context::Quitting])
+            .collect()
+    }
+
+    #[test]
+    fn no_key_means_two_things_in_one_place() {
+        for context in contexts() {
+            let mut seen = Vec::new();
+            for binding in help(context) {
+                for event in binding.events {
+                    assert!(!seen.contains(event), "{event:?} twice in {context:?}");
+                    seen.push(*event);
+                }
+            }
+            assert!(!seen.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_key_is_offered_in_words_and_does_what_it_says() {
+        for binding in KEYMAP {
+            assert!(!binding.text.is_empty() && !binding.events.is_empty());
+            assert!(!binding.keys.is_empty());
+        }
+        let pressed = KeyEvent::new(KeyCode::Char('g'), NONE);
+        let profile = Context::Screen(Screen::Profile);
+        assert_eq!(lookup(profile, &pressed), Some(A::Run));
+        let run = Context::Screen(Screen::Run);
+        assert_eq!(lookup(run, &pressed), Some(A::Move(M::First)));
+    }
+
+    #[test]
+    fn every_hint_fits_into_80_columns() {
+        for context in contexts() {
+            let all = KEYMAP
+                .iter()
+                .filter(|b| !b.hint.is_empty() && b.is_in(context));
+            let count = all.count();
+            assert_eq!(hints(context, 80).len(), count, "{context:?}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_little_room_help_and_the_way_out_stay() {
+        let hints = hints(Context::Screen(Screen::Run), 20);
+        assert_eq!(hints, [("?", "help"), ("q", "quit")]);
+    }
+
+    #[test]
+    fn the_readme_has_these_keys() {
+        let readme = include_str!("../../README.md");
+        assert!(
+            readme.contains(&markdown()),
+            "the README's table of keys is not this one:\n{}",
+            markdown()
+        );
+    }
+}

@@ -93,8 +93,10 @@ pub struct Typing {
 pub enum Kind {
     /// A benchmark.
     Benchmark,
-    /// A tuning.
+    /// A tuning, or the sides alone.
     Tuning,
+    /// A profile against itself.
+    Calibration,
 }
 
 /// The session under way.

@@ -6,6 +6,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::app::Screen;
+use crate::bench::order::Arm;
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,32 @@ pub enum Action {
     AbortRun,
     /// Close the dialog and go on.
     Stay,
+    /// Tune the parallelism of what is chosen.
+    Tune,
+    /// Measure the whole and each side alone.
+    Isolate,
+    /// Measure the noise of the machine.
+    Calibrate,
+    /// Go on with an interrupted tuning.
+    Resume,
+    /// Write the choice of the tuning into a document.
+    Write,
+    /// Write a page for a browser.
+    Page,
+    /// Write the session in another program's format.
+    Export,
+    /// Show latencies in another way.
+    Shape,
+    /// Compare another two.
+    OtherPair,
+    /// Let the chosen condition differ.
+    Allow,
+    /// Mark a session as this arm of a comparison.
+    Mark(Arm),
+    /// Compare the two that are marked.
+    CompareMarked,
+    /// Delete what is chosen.
+    Delete,
 }
 
 /// A movement within a pane.
@@ -178,6 +205,11 @@ const LIVE: Place = On(&[Screen::Run, Screen::Tune]);
 /// Where there are columns to go to.
 const SIDEWAYS: Place = On(&[Screen::Compare, Screen::History, Screen::Profile]);
 const NOT_PROFILE: Place = On(&[Screen::Run, Screen::Tune, Screen::Compare, Screen::History]);
+const TUNE: Place = On(&[Screen::Tune]);
+const COMPARE: Place = On(&[Screen::Compare]);
+const HISTORY: Place = On(&[Screen::History]);
+/// What shows saved artifacts.
+const SAVED: Place = On(&[Screen::Tune, Screen::Compare, Screen::History]);
 const LISTS: Place = On(&[Screen::Run, Screen::History, Screen::Profile]);
 
 /// Every key: those of one screen first, for they are offered first.
@@ -193,7 +225,22 @@ pub const KEYMAP: &[Binding] = &[
     hinted(bind("/", &[key('/')], LISTS, A::Filter, "filter; Enter keeps the filter, Esc clears it"), "filter", 7),
     hinted(bind("s", &[key('s')], On(&[Screen::Run, Screen::History]), A::Sort, "sort by the next column"), "sort", 8),
     bind("I", &[key('I'), (KeyCode::Char('I'), SHIFT)], On(&[Screen::Run, Screen::History]), A::Invert, "sort the other way round"),
-    bind("Enter", &[code(KeyCode::Enter)], NOT_PROFILE, A::Open, "open"),
+    bind("Enter", &[code(KeyCode::Enter)], On(&[Screen::Run]), A::Open, "open"),
+    hinted(bind("t", &[key('t')], On(&[Screen::Run, Screen::Tune, Screen::Profile]), A::Tune, "tune the parallelism of what is chosen"), "tune", 3),
+    hinted(bind("w", &[key('w')], TUNE, A::Write, "write the choice into a pipeline document or profile"), "write", 3),
+    bind("r", &[key('r')], TUNE, A::Resume, "go on with the tuning that was interrupted"),
+    bind("i", &[key('i')], TUNE, A::Isolate, "which side limits: the whole, the source alone, the destination alone"),
+    bind("n", &[key('n')], TUNE, A::Calibrate, "measure the noise of this machine and profile"),
+    hinted(bind("v", &[key('v')], COMPARE, A::Shape, "latencies back to back, over each other, as a table"), "view", 1),
+    hinted(bind("c", &[key('c')], COMPARE, A::OtherPair, "compare another two: the newest session's arms, the newest with the one before, the marked"), "other two", 2),
+    bind("a", &[key('a')], COMPARE, A::Allow, "let the chosen condition differ, as --allow does; again: no longer"),
+    hinted(bind("Enter", &[code(KeyCode::Enter)], HISTORY, A::Open, "compare a session's arms, open a tuning"), "open", 1),
+    hinted(bind("b", &[key('b')], HISTORY, A::Mark(Arm::Before), "mark as before; again: no longer"), "before", 2),
+    hinted(bind("a", &[key('a')], HISTORY, A::Mark(Arm::After), "mark as after; again: no longer"), "after", 2),
+    hinted(bind("c", &[key('c')], HISTORY, A::CompareMarked, "compare the marked two"), "compare", 2),
+    bind("e", &[key('e')], HISTORY, A::Export, "write the session as .csv, .hlog or Bencher's .json"),
+    bind("D", &[key('D'), (KeyCode::Char('D'), SHIFT)], HISTORY, A::Delete, "delete the file; asks first"),
+    bind("o", &[key('o')], SAVED, A::Page, "write a page for a browser"),
 
     hinted(bind("Space", &[key(' ')], Everywhere, A::Freeze, "freeze the display only, and go on"), "freeze", 3),
     hinted(bind("z", &[key('z')], Everywhere, A::Zoom, "give the pane the whole screen, and take it back"), "zoom", 7),

@@ -21,6 +21,8 @@ mod live;
 mod memory;
 mod message;
 mod rim;
+mod saved;
+mod sessions;
 pub mod snapshot;
 mod state;
 mod subject;

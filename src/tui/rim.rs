@@ -19,6 +19,8 @@ use super::editor;
 use super::feed::Feed;
 use super::memory::Memory;
 use super::message::{Effect, Ended, Msg, Note, Start, Told};
+use super::saved;
+use super::sessions;
 use super::snapshot::Shared;
 use super::state::profile::Loaded;
 use super::subject::Subject;
@@ -118,6 +120,10 @@ impl Rim {
                 self.reply(Msg::Edited(edited));
             }
             Effect::Remember(name) => self.memory.remember(&name),
+            Effect::Saved(request) => {
+                let out = self.out.clone();
+                self.aside(move || Msg::Saved(Box::new(saved::answer(*request, &out))));
+            }
         }
         Ok(())
     }
@@ -171,12 +177,10 @@ impl Rim {
             let ended = match std::panic::catch_unwind(AssertUnwindSafe(run)) {
                 Ok(ended) => ended,
                 Err(_) => Ended {
-                    artifact: None,
-                    path: None,
                     error: Some(Error::internal(
                         "the session panicked; the log (l) says where",
                     )),
-                    leftovers: Vec::new(),
+                    ..Ended::default()
                 },
             };
             let ended = Ended {
@@ -212,22 +216,28 @@ impl Rim {
 }
 
 /// What every session is given.
-struct Context {
-    progress: Arc<dyn Progress>,
-    control: Control,
-    leftovers: Leftovers,
-    out: PathBuf,
+pub(super) struct Context {
+    /// Who is told what happens.
+    pub(super) progress: Arc<dyn Progress>,
+    /// How it is stopped.
+    pub(super) control: Control,
+    /// What it would leave behind.
+    pub(super) leftovers: Leftovers,
+    /// Directory of the artifacts.
+    pub(super) out: PathBuf,
 }
 
 async fn measure(start: Start, context: &Context) -> Ended {
     let outcome = match start {
         Start::Benchmark(subject) => benchmark(&subject, context).await,
+        Start::Tuning(subject) => sessions::tune(&subject, context).await,
+        Start::Resumed { subject, tuning } => sessions::resume(&subject, &tuning, context).await,
+        Start::Sides(subject) => sessions::isolate(&subject, context).await,
+        Start::Calibration(subject) => sessions::calibrate(&subject, context).await,
     };
     outcome.unwrap_or_else(|error| Ended {
-        artifact: None,
-        path: None,
         error: Some(error),
-        leftovers: Vec::new(),
+        ..Ended::default()
     })
 }
 
@@ -246,6 +256,6 @@ async fn benchmark(subject: &Subject, context: &Context) -> Result<Ended> {
         artifact: Some(outcome.artifact),
         path: outcome.path,
         error: outcome.error,
-        leftovers: Vec::new(),
+        ..Ended::default()
     })
 }

@@ -10,7 +10,10 @@
 //! Under 60 columns or 16 lines there is a headline instead: a small terminal is no reason to show nothing.
 
 mod chrome;
+pub mod columns;
 pub mod compare;
+#[cfg(test)]
+pub(crate) mod drawn;
 pub mod history;
 mod overlay;
 pub mod pane;

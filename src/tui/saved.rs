@@ -329,8 +329,8 @@ mod tests {
         };
         for (name, holds) in [
             ("s.csv", "duration_s"),
-            ("s.hlog", "[Histogram log"),
-            ("s.json", "\"latency\""),
+            ("s.hlog", "HISTFAAAA"),
+            ("s.json", "\"value\""),
         ] {
             let to = out.join("made").with_file_name(name);
             let request = Request::Export {

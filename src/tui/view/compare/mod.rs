@@ -23,7 +23,7 @@ mod strip;
 mod tests;
 mod verdict;
 
-pub use verdict::style as verdict_style;
+pub use verdict::{short as short_verdict, style as verdict_style};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

@@ -30,6 +30,12 @@ pub fn style(theme: Theme, verdict: &str) -> Style {
     }
 }
 
+/// A verdict's word in a cell of a table, where there is little room.
+#[must_use]
+pub fn short(verdict: &str) -> String {
+    verdict.replace("INSUFFICIENT DATA", "too few data")
+}
+
 /// The head of the screen in lines of at most so many columns.
 pub(super) fn lines<'a>(app: &App, compared: &Compared, width: usize) -> Vec<Line<'a>> {
     let theme = app.theme;

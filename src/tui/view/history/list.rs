@@ -17,20 +17,20 @@ use crate::bench::order::Arm;
 use crate::tui::app::App;
 use crate::tui::state::history::{Pane, Row, began};
 use crate::tui::view::columns::{Column, left, right};
-use crate::tui::view::compare::verdict_style;
+use crate::tui::view::compare::{short_verdict, verdict_style};
 use crate::tui::view::pane::{block, window};
 use crate::units::ByteRate;
 
 const STANDING: usize = 7;
 const COLUMNS: [Column; 8] = [
     left("", 0),
-    left("began", 1),
+    left("began", 2),
     left("id", 0),
     left("profile", 0),
     left("settings", 4),
     left("label", 3),
     right("throughput", 0),
-    left("verdict", 2),
+    left("verdict", 1),
 ];
 
 /// Draws the pane.
@@ -105,6 +105,6 @@ fn cells(app: &App, row: &Row) -> Vec<String> {
         row.mb_per_s()
             .map(|mb| ByteRate(mb * 1e6).to_string())
             .unwrap_or_default(),
-        row.standing(),
+        short_verdict(&row.standing()),
     ]
 }

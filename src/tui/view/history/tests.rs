@@ -91,6 +91,9 @@ fn nothing_saved_says_what_to_do() {
 fn what_is_copied_is_the_list_as_a_table() {
     let mut app = shown(true);
     app.history.filter = "nightly".into();
-    insta::assert_snapshot!(markdown(&app), @r"
+    insta::assert_snapshot!(markdown(&app), @"
+    | began | id | profile | label | settings | throughput | verdict |
+    | --- | --- | --- | --- | --- | ---: | --- |
+    | 2026-11-03 10:00 | 00000002 | medium | nightly | parallelism=auto | 155 MB/s | INSUFFICIENT DATA |
     ");
 }

@@ -3,8 +3,7 @@
 //!
 //! ```text
 //! +- Trend: medium, parallelism=auto ---+
-//! | 9 sessions under one set of ...     |
-//! | 158 MB/s                            |
+//! | 125 MB/s .. 158 MB/s, oldest first  |
 //! |  o oo o                             |
 //! |         v ooo                       |
 //! | v from 00000005 on: -19.8 % ...     |
@@ -103,16 +102,13 @@ fn course<'a>(
         return Vec::new();
     };
     let words = words(theme, trend, width);
-    let drawn = height.saturating_sub(words.len() + 2).clamp(1, 10);
+    let drawn = height.saturating_sub(words.len() + 1).clamp(2, 10);
+    let [least, most] = [spread.min, spread.max].map(|mb| ByteRate(mb * 1e6));
     let mut lines = vec![Line::styled(
-        format!("{} at most", ByteRate(spread.max * 1e6)),
+        format!("{least} .. {most}, oldest first"),
         theme.quiet(),
     )];
     lines.extend(dots(theme, trend, points, spread, chosen.id(), drawn));
-    lines.push(Line::styled(
-        format!("{} at least", ByteRate(spread.min * 1e6)),
-        theme.quiet(),
-    ));
     lines.extend(words);
     lines.truncate(height);
     lines
@@ -164,10 +160,7 @@ fn words<'a>(theme: Theme, trend: &Trend, width: usize) -> Vec<Line<'a>> {
         1 => "1 session".to_owned(),
         n => format!("{n} sessions"),
     };
-    let mut texts = vec![(
-        format!("{count} under the same conditions ({})", trend.conditions),
-        ratatui::style::Style::new(),
-    )];
+    let mut texts = Vec::new();
     for change in &trend.changes {
         let style = if change.ratio > 1.0 {
             theme.good()
@@ -203,6 +196,10 @@ fn words<'a>(theme: Theme, trend: &Trend, width: usize) -> Vec<Line<'a>> {
             ratatui::style::Style::new(),
         ));
     }
+    texts.push((
+        format!("{count} under the same conditions ({})", trend.conditions),
+        ratatui::style::Style::new(),
+    ));
     texts
         .into_iter()
         .flat_map(|(text, style)| {

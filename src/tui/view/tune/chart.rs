@@ -33,7 +33,8 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect, tuning: &TuneArtifa
         (true, None) => "Throughput over workers",
         (false, _) => "Throughput of each value",
     };
-    let block = block(theme, title, app.tune.pane == Pane::Chart);
+    let block = block(theme, title, app.tune.pane == Pane::Chart)
+        .title_bottom(Line::styled(legend(theme, tuning), theme.quiet()));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let settings = &tuning.summary.settings;
@@ -49,6 +50,28 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect, tuning: &TuneArtifa
         usize::from(inner.height),
     );
     frame.render_widget(Paragraph::new(chart.lines()), inner);
+}
+
+/// What the signs mean.
+fn legend(theme: Theme, tuning: &TuneArtifact) -> String {
+    let [curve, range, median, choice] = signs(theme);
+    let mut text = format!(" {median} median  {range} range ");
+    if tuning.summary.choice.is_some() {
+        text.push_str(&format!(" {choice} choice "));
+    }
+    if tuning.summary.fit.is_some() {
+        text.push_str(&format!(" {curve} USL "));
+    }
+    text
+}
+
+/// The signs of a curve, a range, a median and the choice.
+fn signs(theme: Theme) -> [&'static str; 4] {
+    if theme.unicode {
+        ["·", "│", "●", "◆"]
+    } else {
+        [".", "|", "o", "@"]
+    }
 }
 
 /// Whether the values are numbers of workers, which have a scale.
@@ -96,14 +119,19 @@ impl Chart {
             largest.max(fit.parameters.throughput(at))
         }) * 1.05;
         let top = if top > 0.0 { top } else { 1.0 };
-        let labels = [top, top / 2.0, 0.0].map(|mb| ByteRate(mb * 1e6).to_string());
+        let lines = height.saturating_sub(2).max(1);
+        let middle = lines / 2;
+        let at = |line: usize| {
+            let share = 1.0 - line as f64 / (lines - 1).max(1) as f64;
+            top * share
+        };
+        let labels = [top, at(middle), 0.0].map(|mb| ByteRate(mb * 1e6).to_string());
         let margin = labels
             .iter()
             .map(|l| l.width())
             .max()
             .unwrap_or(0)
             .min(width / 3);
-        let lines = height.saturating_sub(2).max(1);
         let columns = width.saturating_sub(margin + 2).max(1);
         let line_of = |mb: f64| -> usize {
             let share = (mb / top).clamp(0.0, 1.0);
@@ -117,7 +145,7 @@ impl Chart {
             bottom: [String::new(), String::new()],
         };
         chart.scale[0].clone_from(&labels[0]);
-        chart.scale[lines / 2].clone_from(&labels[1]);
+        chart.scale[middle].clone_from(&labels[1]);
         chart.scale[lines - 1].clone_from(&labels[2]);
         for label in &mut chart.scale {
             *label = format!(
@@ -171,11 +199,8 @@ impl Chart {
 
     fn lines<'a>(&self) -> Vec<Line<'a>> {
         let theme = self.theme;
-        let [curve, range, median, choice, edge] = if theme.unicode {
-            ["·", "│", "●", "◆", "│"]
-        } else {
-            [".", "|", "o", "@", "|"]
-        };
+        let [curve, range, median, choice] = signs(theme);
+        let edge = if theme.unicode { "│" } else { "|" };
         let drawn = |mark: Mark| match mark {
             Mark::Nothing => (" ", Style::new()),
             Mark::Curve => (curve, theme.before()),

@@ -84,6 +84,9 @@ pub(super) fn lines<'a>(app: &App, tuning: &TuneArtifact, width: usize) -> Vec<L
             );
             say("choice", &text, theme.good());
         }
+        None if tuning.protocol.knob.is_some() && !app.tune.is_live => {
+            say("choice", "none: not every value had its rounds", plain);
+        }
         None if tuning.protocol.knob.is_some() => {
             say("choice", "known when every value has had its rounds", plain);
         }
@@ -93,6 +96,13 @@ pub(super) fn lines<'a>(app: &App, tuning: &TuneArtifact, width: usize) -> Vec<L
         Some(confirmation) => {
             let style = verdict_style(theme, &confirmation.verdict);
             say("confirm", &confirmation.text, style);
+        }
+        None if summary.choice.is_some() && !app.tune.is_live => {
+            say(
+                "confirm",
+                "it was not measured what auto loses against it",
+                plain,
+            );
         }
         None if summary.choice.is_some() => {
             say(

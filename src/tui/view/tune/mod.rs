@@ -58,7 +58,7 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
         let [upper, lower] =
             Layout::vertical([Constraint::Fill(1), Constraint::Length(words)]).areas(rest);
         let [left, right] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(upper);
+            Layout::horizontal([Constraint::Fill(3), Constraint::Fill(5)]).areas(upper);
         pane(app, frame, left, Pane::Chart, tuning);
         pane(app, frame, right, Pane::Values, tuning);
         pane(app, frame, lower, Pane::Choice, tuning);

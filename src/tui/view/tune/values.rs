@@ -18,7 +18,7 @@ use crate::report::tune::name_of;
 use crate::tui::app::App;
 use crate::tui::state::tune::Pane;
 use crate::tui::view::columns::{self, Column, left, right};
-use crate::tui::view::compare::verdict_style;
+use crate::tui::view::compare::{short_verdict, verdict_style};
 use crate::tui::view::pane::{block, window};
 use crate::units::ByteRate;
 
@@ -107,7 +107,7 @@ fn rows(tuning: &TuneArtifact, beside: &[Beside]) -> Vec<Vec<String>> {
                     .map_or_else(|| "-".to_owned(), |cores| format!("{:.2}", cores.median)),
                 of.and_then(|one| one.mb_per_core)
                     .map_or_else(|| "-".to_owned(), |each| format!("{:.1}", each.median)),
-                of.map(|one| one.against.word(reference))
+                of.map(|one| short_verdict(&one.against.word(reference)))
                     .unwrap_or_default(),
             ]
         })

@@ -61,6 +61,8 @@ pub enum Action {
     Editor,
     /// Forget the changes of a setting.
     Reset,
+    /// Set something that is not in the list.
+    Add,
     /// Let the run end after this pair.
     FinishPair,
     /// Abort the run from the dialog.
@@ -227,6 +229,7 @@ pub const KEYMAP: &[Binding] = &[
     hinted(bind("Enter", &[code(KeyCode::Enter)], PROFILE, A::Open, "edit the setting, choose the profile; Enter keeps what was typed, Esc does not"), "edit", 2),
     hinted(bind("e", &[key('e')], PROFILE, A::Editor, "edit the document in $EDITOR"), "$EDITOR", 4),
     hinted(bind("u", &[key('u')], PROFILE, A::Reset, "undo the change of the setting"), "undo", 5),
+    bind("a", &[key('a')], PROFILE, A::Add, "set something that is not in the list, KEY=VALUE"),
     hinted(bind("r", &[key('r')], RUN, A::Run, "run what is chosen"), "run", 1),
     hinted(bind("p", &[key('p')], LIVE, A::Pause, "pause the engine after this pair, and go on"), "pause", 2),
     bind("l", &[key('l')], LIVE, A::Log, "all events"),

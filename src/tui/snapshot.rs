@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::bench::artifact::Iteration;
+use crate::bench::order::Arm;
 use crate::bench::progress::Upcoming;
 use crate::bench::server_work::BackendWork;
+use crate::bench::stats::Spread;
 use crate::bench::summary::distribution;
 use crate::engine::result::PipelineResult;
 use crate::telemetry::counters::{Phase, Totals};
@@ -143,6 +145,27 @@ pub struct IterationRow {
     pub verify: &'static str,
     /// What may have disturbed it.
     pub flags: Vec<String>,
+    /// What its plan says of each stream.
+    pub streams: Vec<StreamNote>,
+    /// How its rows became visible, and why that way.
+    pub commit: String,
+}
+
+/// What a plan says of a stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct StreamNote {
+    /// The relation, with its schema.
+    pub stream: String,
+    /// Workers that may be in it at once.
+    pub workers: u32,
+    /// Why it is one, where it is.
+    pub why_one_worker: Option<String>,
+    /// `binary` or `text`.
+    pub format: String,
+    /// Why text, where it is.
+    pub why_text: Option<String>,
+    /// Chunks it is cut into.
+    pub chunks: u64,
 }
 
 impl IterationRow {
@@ -169,8 +192,49 @@ impl IterationRow {
                 (true, None, None) => "none",
             },
             flags: iteration.flags.iter().map(|f| f.kind.clone()).collect(),
+            streams: serde_json::from_value(iteration.plan["streams"].clone()).unwrap_or_default(),
+            commit: [&iteration.plan["commit"], &iteration.plan["commit_reason"]]
+                .map(|value| value.as_str().unwrap_or_default())
+                .join(": "),
         }
     }
+}
+
+/// The other half of the pair of an iteration, where both were measured: how much faster the after arm was.
+#[must_use]
+pub fn ratio_of_pair(rows: &[IterationRow], of: usize) -> Option<f64> {
+    let row = rows.get(of)?;
+    let pair = row.upcoming.pair?;
+    let mut before = rows[..of].iter();
+    let other = before.rfind(|o| o.upcoming.pair == Some(pair) && !o.upcoming.warmup)?;
+    if [row, other].iter().any(|r| r.verify == "INVALID") {
+        return None;
+    }
+    let (slow, fast) = match row.upcoming.arm {
+        Arm::After => (other, row),
+        Arm::Before => (row, other),
+    };
+    (fast.wall_s > 0.0).then(|| slow.wall_s / fast.wall_s)
+}
+
+/// The median throughput of an arm's measured iterations, megabytes a second.
+#[must_use]
+pub fn median_rate(rows: &[IterationRow], arm: Arm) -> Option<f64> {
+    let rates: Vec<f64> = rows
+        .iter()
+        .filter(|row| row.upcoming.arm == arm && !row.upcoming.warmup && row.verify != "INVALID")
+        .map(|row| row.mb_per_s)
+        .collect();
+    Spread::of(&rates).map(|spread| spread.median)
+}
+
+/// The median over pairs of how much faster the after arm was.
+#[must_use]
+pub fn median_ratio(rows: &[IterationRow]) -> Option<f64> {
+    let ratios: Vec<f64> = (0..rows.len())
+        .filter_map(|n| ratio_of_pair(rows, n))
+        .collect();
+    Spread::of(&ratios).map(|spread| spread.median)
 }
 
 /// A snapshot that a reader may keep.

@@ -105,7 +105,11 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
         app.overlay = None;
     }
     match (&ended.error, &ended.path) {
-        (Some(error), _) => app.failed(error.to_string()),
+        (Some(error), _) => {
+            let text = error.to_string();
+            app.log(String::new(), text.clone());
+            app.failed(text);
+        }
         (None, _) if ended.said.is_some() => app.done(ended.said.clone().unwrap_or_default()),
         (None, Some(path)) => app.done(format!("saved {}", path.display())),
         (None, None) => {}
@@ -356,14 +360,14 @@ fn typed(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
             return typed_on_screen(app, &text, true);
         }
         KeyCode::Esc => {
-            let live = app.typing.take().is_some_and(|typing| typing.is_live);
-            if live {
+            if typing.is_live {
                 return typed_on_screen(app, "", true);
             }
+            give_up(app);
             return Vec::new();
         }
         KeyCode::Char('c') if is_control => {
-            app.typing = None;
+            give_up(app);
             return Vec::new();
         }
         KeyCode::Char('u') if is_control => {
@@ -395,6 +399,13 @@ fn typed(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
     typing.is_untouched = false;
     let text = typing.text.clone();
     typed_on_screen(app, &text, false)
+}
+
+fn give_up(app: &mut App) {
+    app.typing = None;
+    if app.screen == Screen::Profile {
+        profile::gave_up(app);
+    }
 }
 
 /// Hands a line to its screen: as it stands, or at its end.

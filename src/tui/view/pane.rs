@@ -51,6 +51,22 @@ pub fn fitted(theme: Theme, text: &str, columns: usize) -> String {
     cut
 }
 
+/// A text on the left of so many columns, cut where it is longer.
+#[must_use]
+pub fn left(theme: Theme, text: &str, columns: usize) -> String {
+    let text = fitted(theme, text, columns);
+    let gap = columns.saturating_sub(text.width());
+    format!("{text}{}", " ".repeat(gap))
+}
+
+/// A text on the right of so many columns, cut where it is longer.
+#[must_use]
+pub fn right(theme: Theme, text: &str, columns: usize) -> String {
+    let text = fitted(theme, text, columns);
+    let gap = columns.saturating_sub(text.width());
+    format!("{}{text}", " ".repeat(gap))
+}
+
 /// A text broken into lines of so many columns, at spaces where there are any.
 #[must_use]
 pub fn wrapped(text: &str, columns: usize) -> Vec<String> {

@@ -94,7 +94,6 @@ pub(crate) fn session() -> Artifact {
         },
         ui: None,
         summary: super::summary::of(&iterations, &Rules::at(0.02), Status::Complete, None),
-        ui: None,
         iterations,
         warnings: Vec::new(),
     }

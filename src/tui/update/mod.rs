@@ -6,6 +6,8 @@ pub mod compare;
 pub mod history;
 mod profile;
 mod run;
+#[cfg(test)]
+mod saved_screens_tests;
 pub mod tune;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};

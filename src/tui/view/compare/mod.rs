@@ -134,6 +134,18 @@ fn nothing(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines), inset(inner));
 }
 
+/// The verdict.
+pub fn in_short(app: &App) -> Option<String> {
+    match &app.compare.outcome {
+        Some(Outcome::Compared(compared)) if compared.is_comparable() => {
+            compared.verdicts.first().map(|record| record.text.clone())
+        }
+        Some(Outcome::Compared(compared)) => Some(compared.verdict.clone()),
+        Some(Outcome::Failed(why)) => Some(why.clone()),
+        None => None,
+    }
+}
+
 /// What `y` copies: the markdown of `rb-bench compare --format markdown`.
 pub fn markdown(app: &App) -> String {
     app.compare

@@ -62,7 +62,8 @@ pub(super) fn lines<'a>(app: &App, compared: &Compared, width: usize) -> Vec<Lin
         let text = fitted(theme, &side(record), width.saturating_sub(8));
         lines.push(Line::from(vec![Span::styled(name, style), Span::raw(text)]));
     }
-    for text in wrapped(&comparable(compared), width) {
+    let which = super::pair_name(&app.compare.pair);
+    for text in wrapped(&format!("{} ({which})", comparable(compared)), width) {
         lines.push(Line::from(text));
     }
     lines

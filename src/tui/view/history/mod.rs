@@ -172,6 +172,13 @@ fn empty<'a>(app: &App, width: usize) -> Vec<Line<'a>> {
     wrapped(&text, width).into_iter().map(Line::from).collect()
 }
 
+/// How many are saved.
+pub fn in_short(app: &App) -> Option<String> {
+    let listing = app.history.listing.as_ref()?;
+    let (saved, not_read) = (listing.rows.len(), listing.unreadable.len());
+    Some(format!("{saved} saved, {not_read} not read"))
+}
+
 /// What `y` copies: the rows that are shown, as a table.
 pub fn markdown(app: &App) -> String {
     use std::fmt::Write as _;

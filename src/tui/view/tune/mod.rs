@@ -169,6 +169,20 @@ fn nothing(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
+/// The choice and what auto loses against it, else how far the sweep is.
+pub fn in_short(app: &App) -> Option<String> {
+    let tuning = app.tune.shown.as_ref()?;
+    let summary = &tuning.summary;
+    Some(
+        match (&summary.choice, &summary.confirmation, &summary.limit) {
+            (_, Some(confirmation), _) => confirmation.text.clone(),
+            (Some(choice), None, _) => format!("choice {}", choice.setting),
+            (None, None, Some(limit)) => limit.text.clone(),
+            (None, None, None) => format!("{} iterations", tuning.iterations.len()),
+        },
+    )
+}
+
 /// What `y` copies: the tuning as `rb-bench tune` prints it, as a block of text.
 pub fn markdown(app: &App) -> String {
     let Some(tuning) = &app.tune.shown else {

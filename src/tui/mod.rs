@@ -12,6 +12,7 @@
 //! runs on the runtime as it does without a screen; it never waits for this thread. However the workbench
 //! ends, the session is ended in good order and its artifact kept, and the terminal is given back once.
 
+mod action;
 mod app;
 mod cost;
 mod editor;

@@ -30,7 +30,11 @@ use crate::bench::progress::Progress;
 use crate::bench::runner;
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+
+/// As much stack as the main thread has, on which the same future runs without a screen, bytes: that of a
+/// tuning does not fit into the default.
+const SESSION_STACK: usize = 8 << 20;
 
 /// Where effects are performed from.
 pub struct Rim {
@@ -172,7 +176,10 @@ impl Rim {
         };
         let (runtime, replies) = (self.runtime.clone(), self.replies.clone());
         // a thread of its own blocks on it: a session is one future, not a task among others
-        let thread = std::thread::spawn(move || {
+        let builder = std::thread::Builder::new()
+            .name("session".to_owned())
+            .stack_size(SESSION_STACK);
+        let spawned = builder.spawn(move || {
             let run = || runtime.block_on(measure(start, &context));
             let ended = match std::panic::catch_unwind(AssertUnwindSafe(run)) {
                 Ok(ended) => ended,
@@ -189,11 +196,22 @@ impl Rim {
             };
             let _ended = replies.send(Msg::Ended(Box::new(ended)));
         });
-        self.session = Some(Session {
-            control,
-            leftovers,
-            thread,
-        });
+        match spawned {
+            Ok(thread) => {
+                self.session = Some(Session {
+                    control,
+                    leftovers,
+                    thread,
+                });
+            }
+            Err(e) => {
+                let error = Error::new(Kind::Io, format!("cannot start a thread: {e}"));
+                self.reply(Msg::Ended(Box::new(Ended {
+                    error: Some(error),
+                    ..Ended::default()
+                })));
+            }
+        }
     }
 
     /// Ends the session under way in good order and waits for it; what it could not clean up.

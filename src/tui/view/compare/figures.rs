@@ -27,7 +27,7 @@ const COLUMNS: [Column; 4] = [
 ];
 
 /// Draws the pane; with ranges where they fit, else medians alone.
-pub(super) fn view(app: &App, frame: &mut Frame, area: Rect) {
+pub(super) fn view(app: &mut App, frame: &mut Frame, area: Rect) {
     let (theme, state) = (app.theme, &app.compare);
     let Some(compared) = state.compared() else {
         return;
@@ -64,6 +64,8 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect) {
     let shown = laid.rows.iter().skip(first).take(height);
     lines.extend(shown.map(|row| Line::from(row.concat())));
     frame.render_widget(Paragraph::new(lines), inner);
+    // what was scrolled past the end is taken back
+    app.compare.scrolled = first;
 }
 
 fn median(measure: &Measure, value: Option<Spread>) -> String {

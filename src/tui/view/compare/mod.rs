@@ -45,8 +45,9 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
         nothing(app, frame, area);
         return;
     };
-    if state.is_zoomed {
-        pane(app, frame, area, state.pane);
+    let focus = state.pane;
+    if state.is_zoomed && compared.is_comparable() {
+        pane(app, frame, area, focus);
         return;
     }
     let lines = verdict::lines(app, compared, usize::from(area.width).saturating_sub(2));
@@ -67,15 +68,15 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
         pane(app, frame, left, Pane::Latencies);
         pane(app, frame, right, Pane::Figures);
         pane(app, frame, lower, Pane::Iterations);
-    } else if state.pane == Pane::Iterations {
+    } else if focus == Pane::Iterations {
         pane(app, frame, rest, Pane::Iterations);
     } else {
-        pane(app, frame, upper, state.pane);
+        pane(app, frame, upper, focus);
         pane(app, frame, lower, Pane::Iterations);
     }
 }
 
-fn pane(app: &App, frame: &mut Frame, area: Rect, pane: Pane) {
+fn pane(app: &mut App, frame: &mut Frame, area: Rect, pane: Pane) {
     if area.height < 3 {
         return;
     }

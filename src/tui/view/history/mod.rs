@@ -32,8 +32,9 @@ const WIDE: u16 = 100;
 
 /// Draws the screen into what lies between the tabs and the footer.
 pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
+    let focus = app.history.pane;
     if app.history.is_zoomed {
-        pane(app, frame, area, app.history.pane);
+        pane(app, frame, area, focus);
         return;
     }
     let unreadable = app
@@ -75,7 +76,7 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
     pane(app, frame, lower, Pane::Trend);
 }
 
-fn pane(app: &App, frame: &mut Frame, area: Rect, pane: Pane) {
+fn pane(app: &mut App, frame: &mut Frame, area: Rect, pane: Pane) {
     if area.height < 3 {
         return;
     }
@@ -127,7 +128,7 @@ fn headline<'a>(app: &App, width: usize) -> Line<'a> {
 }
 
 /// Files that should be artifacts and cannot be read, each with the reason.
-fn not_read(app: &App, frame: &mut Frame, area: Rect) {
+fn not_read(app: &mut App, frame: &mut Frame, area: Rect) {
     let (theme, state) = (app.theme, &app.history);
     let unreadable = state
         .listing
@@ -153,6 +154,8 @@ fn not_read(app: &App, frame: &mut Frame, area: Rect) {
         })
         .collect();
     frame.render_widget(Paragraph::new(lines), inner);
+    // what was scrolled past the end is taken back
+    app.history.scrolled = first;
 }
 
 /// Lines for a screen with nothing in it.

@@ -45,6 +45,11 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
         return;
     };
     let tuning = shown.as_ref();
+    let width = usize::from(area.width).saturating_sub(2);
+    let words = choice::lines(app, tuning, width).len();
+    // what was scrolled past the end is taken back
+    let scrolled = &mut app.tune.scrolled[Pane::Choice as usize];
+    *scrolled = (*scrolled).min(words.saturating_sub(1));
     if app.tune.is_zoomed {
         pane(app, frame, area, app.tune.pane, tuning);
         return;
@@ -52,7 +57,7 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
     let [head, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     frame.render_widget(headline(app, tuning, usize::from(head.width)), head);
     let values = (tuning.protocol.values.len() as u16 + 3).max(5);
-    let words = choice::lines(app, tuning, usize::from(rest.width).saturating_sub(2)).len() as u16;
+    let words = words as u16;
     let words = (words + 2).min((rest.height / 2).max(4));
     if rest.width >= WIDE {
         let [upper, lower] =

@@ -3,7 +3,7 @@
 //! The rooms of the house, and the one direction in which they may import each other:
 //!
 //! ```text
-//! main -> commands -> {tui, report} -> bench -> {engine, cluster}
+//! main -> commands -> tui -> report -> bench -> {engine, cluster}
 //!      -> {telemetry, postgres, parallelism} -> config -> {units, error}
 //! ```
 //!

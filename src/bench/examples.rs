@@ -92,8 +92,8 @@ pub(crate) fn session() -> Artifact {
             noise_floor: None,
             guard: None,
         },
-        summary: super::summary::of(&iterations, &Rules::at(0.02), Status::Complete, None),
         ui: None,
+        summary: super::summary::of(&iterations, &Rules::at(0.02), Status::Complete, None),
         iterations,
         warnings: Vec::new(),
     }

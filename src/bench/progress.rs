@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::artifact::{Iteration, ScreenRecord};
 use super::order::Arm;
 use super::server_work::ServerWork;
+use super::tune::artifact::TuneArtifact;
 use crate::telemetry::counters::{Phase, Telemetry, Totals};
 
 /// The iteration that is about to run.
@@ -72,6 +73,9 @@ pub trait Progress: Send + Sync {
 
     /// An iteration is done and recorded.
     fn iteration_ended(&self, upcoming: &Upcoming, iteration: &Iteration);
+
+    /// A tuning has one iteration more, and is saved.
+    fn tuned(&self, _tuning: &TuneArtifact) {}
 
     /// Whether the servers should be asked what they do for the run, once a second.
     fn wants_server_work(&self) -> bool {

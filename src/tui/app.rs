@@ -93,8 +93,10 @@ pub struct Typing {
 pub enum Kind {
     /// A benchmark.
     Benchmark,
-    /// A tuning.
+    /// A tuning, or the sides alone.
     Tuning,
+    /// A profile against itself.
+    Calibration,
 }
 
 /// The session under way.
@@ -207,9 +209,9 @@ pub struct LastSession {
 impl From<Ended> for LastSession {
     fn from(ended: Ended) -> Self {
         Self {
+            is_stopped: ended.is_stopped(),
             artifact: ended.artifact,
             path: ended.path,
-            is_stopped: ended.is_stopped(),
             error: ended.error.map(|error| error.to_string()),
         }
     }

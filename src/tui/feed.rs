@@ -16,6 +16,7 @@ use super::snapshot::{CpuNow, IterationRow, KEPT, ShardRow, Shared, Snapshot, Wa
 use crate::bench::artifact::{Iteration, ScreenRecord};
 use crate::bench::progress::{Progress, Sample, Upcoming};
 use crate::bench::server_work::{BackendWork, ServerWork};
+use crate::bench::tune::artifact::TuneArtifact;
 use crate::telemetry::counters::{Phase, Shard, Side, Telemetry};
 
 /// Feeds a workbench with what a session does.
@@ -126,6 +127,10 @@ impl Progress for Feed {
         self.take_events(&telemetry);
         inner.take(upcoming, sample, &telemetry);
         self.publish(&inner);
+    }
+
+    fn tuned(&self, tuning: &TuneArtifact) {
+        self.tell(Told::Tuning(Arc::new(tuning.clone())));
     }
 
     fn verifying(&self, _upcoming: &Upcoming) {

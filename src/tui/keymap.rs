@@ -5,95 +5,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+pub use super::action::{Action, Motion};
 use super::app::Screen;
-
-/// What a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Show the keys of this screen.
-    Help,
-    /// Go to a screen.
-    Show(Screen),
-    /// Go to the next pane of the screen.
-    NextPane,
-    /// Go to the pane before.
-    PreviousPane,
-    /// Move within the pane.
-    Move(Motion),
-    /// Stop changing what is shown, and go on.
-    Freeze,
-    /// Let the engine wait after this pair, and go on.
-    Pause,
-    /// Give the pane the whole screen, and take it back.
-    Zoom,
-    /// Filter the pane.
-    Filter,
-    /// Sort by the next column.
-    Sort,
-    /// Sort the other way round.
-    Invert,
-    /// Open, choose, edit.
-    Open,
-    /// One step back; during a run ask what is to become of it.
-    Back,
-    /// Clear what was typed, or one step back.
-    Escape,
-    /// Show how the parallelism was resolved.
-    Explain,
-    /// Show all events.
-    Log,
-    /// Copy what the screen shows, as markdown.
-    Copy,
-    /// Take the mouse, or leave it to the terminal.
-    Mouse,
-    /// Abort the run; a second time, leave at once.
-    Abort,
-    /// Quit and leave the summary in the terminal.
-    QuitWithSummary,
-    /// Stop the process as in a shell.
-    Suspend,
-    /// Draw everything anew.
-    Redraw,
-    /// Run what is chosen.
-    Run,
-    /// Edit the document in the user's editor.
-    Editor,
-    /// Forget the changes of a setting.
-    Reset,
-    /// Set something that is not in the list.
-    Add,
-    /// Let the run end after this pair.
-    FinishPair,
-    /// Abort the run from the dialog.
-    AbortRun,
-    /// Close the dialog and go on.
-    Stay,
-}
-
-/// A movement within a pane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// One up.
-    Up,
-    /// One down.
-    Down,
-    /// One to the left.
-    Left,
-    /// One to the right.
-    Right,
-    /// To the first.
-    First,
-    /// To the last.
-    Last,
-    /// A page up.
-    PageUp,
-    /// A page down.
-    PageDown,
-    /// Half a page up.
-    HalfUp,
-    /// Half a page down.
-    HalfDown,
-}
+use crate::bench::order::Arm;
 
 /// Where a key works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +94,20 @@ const LIVE: Place = On(&[Screen::Run, Screen::Tune]);
 /// Where there are columns to go to.
 const SIDEWAYS: Place = On(&[Screen::Compare, Screen::History, Screen::Profile]);
 const NOT_PROFILE: Place = On(&[Screen::Run, Screen::Tune, Screen::Compare, Screen::History]);
-const LISTS: Place = On(&[Screen::Run, Screen::History, Screen::Profile]);
+const TUNE: Place = On(&[Screen::Tune]);
+const COMPARE: Place = On(&[Screen::Compare]);
+const HISTORY: Place = On(&[Screen::History]);
+/// What shows saved artifacts.
+const SAVED: Place = On(&[Screen::Tune, Screen::Compare, Screen::History]);
+/// What lists something that can be filtered, without room in the footer to say so.
+const FILTERED: Place = On(&[Screen::Run, Screen::Profile]);
+/// What says what is going to be measured, and how wide.
+const CHOSEN: Place = On(&[Screen::Run, Screen::Profile]);
+/// Where nothing moves by itself.
+const STILL: Place = On(&[Screen::Compare, Screen::History, Screen::Profile]);
+/// Where several panes matter, and where the footer has no room to say so.
+const PANES: Place = On(&[Screen::Run, Screen::Tune, Screen::Compare]);
+const UNHINTED: Place = On(&[Screen::History, Screen::Profile]);
 
 /// Every key: those of one screen first, for they are offered first.
 #[rustfmt::skip]
@@ -191,17 +118,40 @@ pub const KEYMAP: &[Binding] = &[
     hinted(bind("u", &[key('u')], PROFILE, A::Reset, "undo the change of the setting"), "undo", 5),
     bind("a", &[key('a')], PROFILE, A::Add, "set something that is not in the list, KEY=VALUE"),
     hinted(bind("r", &[key('r')], RUN, A::Run, "run what is chosen"), "run", 1),
-    hinted(bind("p", &[key('p')], LIVE, A::Pause, "pause the engine after this pair, and go on"), "pause after pair", 2),
-    hinted(bind("l", &[key('l')], LIVE, A::Log, "all events"), "log", 6),
-    hinted(bind("/", &[key('/')], LISTS, A::Filter, "filter; Enter keeps the filter, Esc clears it"), "filter", 7),
-    hinted(bind("s", &[key('s')], On(&[Screen::Run, Screen::History]), A::Sort, "sort by the next column"), "sort", 8),
+    hinted(bind("p", &[key('p')], LIVE, A::Pause, "pause the engine after this pair, and go on"), "pause", 2),
+    bind("l", &[key('l')], LIVE, A::Log, "all events"),
+    hinted(bind("/", &[key('/')], HISTORY, A::Filter, "filter; Enter keeps the filter, Esc clears it"), "filter", 7),
+    bind("/", &[key('/')], FILTERED, A::Filter, "filter; Enter keeps the filter, Esc clears it"),
+    hinted(bind("s", &[key('s')], HISTORY, A::Sort, "sort by the next column"), "sort", 8),
+    bind("s", &[key('s')], RUN, A::Sort, "sort by the next column"),
     bind("I", &[key('I'), (KeyCode::Char('I'), SHIFT)], On(&[Screen::Run, Screen::History]), A::Invert, "sort the other way round"),
-    bind("Enter", &[code(KeyCode::Enter)], NOT_PROFILE, A::Open, "open"),
+    bind("Enter", &[code(KeyCode::Enter)], On(&[Screen::Run]), A::Open, "open"),
+    hinted(bind("t", &[key('t')], TUNE, A::Tune, "tune the parallelism of what is chosen"), "tune", 1),
+    bind("t", &[key('t')], CHOSEN, A::Tune, "tune the parallelism of what is chosen"),
+    hinted(bind("w", &[key('w')], TUNE, A::Write, "write the choice into a pipeline document or profile"), "write", 3),
+    bind("r", &[key('r')], TUNE, A::Resume, "go on with the tuning that was interrupted"),
+    bind("i", &[key('i')], TUNE, A::Isolate, "which side limits: the whole, the source alone, the destination alone"),
+    bind("n", &[key('n')], TUNE, A::Calibrate, "measure the noise of this machine and profile"),
+    hinted(bind("v", &[key('v')], COMPARE, A::Shape, "latencies back to back, over each other, as a table"), "view", 1),
+    hinted(bind("c", &[key('c')], COMPARE, A::OtherPair, "compare another two: the newest session's arms, the newest with the one before, the marked"), "other two", 2),
+    hinted(bind("a", &[key('a')], COMPARE, A::Allow, "let the chosen condition differ, as --allow does; again: no longer"), "allow", 4),
+    hinted(bind("Enter", &[code(KeyCode::Enter)], HISTORY, A::Open, "compare a session's arms, open a tuning"), "open", 1),
+    hinted(bind("b", &[key('b')], HISTORY, A::Mark(Arm::Before), "mark as before; again: no longer"), "before", 2),
+    hinted(bind("a", &[key('a')], HISTORY, A::Mark(Arm::After), "mark as after; again: no longer"), "after", 2),
+    hinted(bind("c", &[key('c')], HISTORY, A::CompareMarked, "compare the marked two"), "compare", 2),
+    bind("e", &[key('e')], HISTORY, A::Export, "write the session as .csv, .hlog or Bencher's .json"),
+    bind("D", &[key('D'), (KeyCode::Char('D'), SHIFT)], HISTORY, A::Delete, "delete the file; asks first"),
+    hinted(bind("o", &[key('o')], COMPARE, A::Page, "write a page for a browser"), "page", 5),
+    bind("o", &[key('o')], On(&[Screen::Tune, Screen::History]), A::Page, "write a page for a browser"),
 
-    hinted(bind("Space", &[key(' ')], Everywhere, A::Freeze, "freeze the display only, and go on"), "freeze", 3),
-    hinted(bind("z", &[key('z')], Everywhere, A::Zoom, "give the pane the whole screen, and take it back"), "zoom", 7),
-    hinted(bind("x", &[key('x')], Everywhere, A::Explain, "explain the resolved parallelism"), "explain", 5),
-    hinted(bind("Tab", &[code(KeyCode::Tab)], Everywhere, A::NextPane, "next pane"), "pane", 9),
+    hinted(bind("Space", &[key(' ')], LIVE, A::Freeze, "freeze the display only, and go on"), "freeze", 4),
+    bind("Space", &[key(' ')], STILL, A::Freeze, "freeze the display only, and go on"),
+    hinted(bind("z", &[key('z')], PANES, A::Zoom, "give the pane the whole screen, and take it back"), "zoom", 7),
+    bind("z", &[key('z')], UNHINTED, A::Zoom, "give the pane the whole screen, and take it back"),
+    hinted(bind("x", &[key('x')], CHOSEN, A::Explain, "explain the resolved parallelism"), "explain", 5),
+    bind("x", &[key('x')], SAVED, A::Explain, "explain the resolved parallelism"),
+    hinted(bind("Tab", &[code(KeyCode::Tab)], PANES, A::NextPane, "next pane"), "pane", 9),
+    bind("Tab", &[code(KeyCode::Tab)], UNHINTED, A::NextPane, "next pane"),
     bind("S-Tab", &[code(KeyCode::BackTab), (KeyCode::BackTab, SHIFT)], Everywhere, A::PreviousPane, "pane before"),
     bind("1", &[key('1')], Everywhere, A::Show(Screen::Run), "the run"),
     bind("2", &[key('2')], Everywhere, A::Show(Screen::Tune), "tuning"),
@@ -338,15 +288,19 @@ pub fn markdown() -> String {
     use std::fmt::Write as _;
 
     let mut table = String::from("| key | where | does |\n| --- | --- | --- |\n");
+    let mut told: Vec<(&str, &str)> = Vec::new();
     for binding in KEYMAP {
+        // a key that the footers of some screens offer, and those of others do not, is one line
+        let name = (binding.keys, binding.text);
+        if told.contains(&name) {
+            continue;
+        }
+        told.push(name);
         let place = match binding.place {
             Everywhere => "everywhere".to_owned(),
             Overlay => "help, log, explanation".to_owned(),
             Quitting => "the question on quitting".to_owned(),
-            On(screens) => {
-                let names: Vec<&str> = screens.iter().map(|screen| screen.name()).collect();
-                names.join(", ")
-            }
+            On(_) => screens_of(name),
         };
         let keys: Vec<String> = binding
             .keys
@@ -357,6 +311,21 @@ pub fn markdown() -> String {
         let _ = writeln!(table, "| {} | {place} | {} |", keys.join(" "), binding.text);
     }
     table
+}
+
+/// The screens that a key does this on.
+fn screens_of((keys, text): (&str, &str)) -> String {
+    let is_there = |screen: &Screen| {
+        let context = Context::Screen(*screen);
+        let mut there = KEYMAP.iter().filter(|binding| binding.is_in(context));
+        there.any(|binding| (binding.keys, binding.text) == (keys, text))
+    };
+    let screens: Vec<Screen> = Screen::ALL.into_iter().filter(is_there).collect();
+    if screens.len() == Screen::ALL.len() {
+        return "everywhere".to_owned();
+    }
+    let names: Vec<&str> = screens.iter().map(|screen| screen.name()).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use crossterm::event::Event;
 
+use super::saved;
 use super::snapshot::Snapshot;
 use super::state::profile::{Edited, Loaded};
 use super::subject::Subject;
 use crate::bench::artifact::Artifact;
 use crate::bench::control::Wish;
+use crate::bench::tune::artifact::TuneArtifact;
 use crate::error::{Error, Kind};
 
 /// Something that happened.
@@ -39,10 +41,12 @@ pub enum Msg {
     Loaded(Box<Loaded>),
     /// The editor is done with a document.
     Edited(Edited),
+    /// Saved artifacts were looked up, compared or written.
+    Saved(Box<saved::Reply>),
 }
 
 /// A rare event of the session.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Told {
     /// A sentence for the log.
     Line {
@@ -53,13 +57,19 @@ pub enum Told {
     },
     /// An iteration is done.
     Iteration(super::snapshot::IterationRow),
+    /// The tuning under way has one iteration more.
+    Tuning(Arc<TuneArtifact>),
 }
 
 /// How a session ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ended {
     /// What was measured, with its place; none where nothing was, or it is no benchmark.
     pub artifact: Option<Artifact>,
+    /// The same of a tuning.
+    pub tuning: Option<Arc<TuneArtifact>>,
+    /// What it found, where that is no artifact to look at: a line for the user.
+    pub said: Option<String>,
     /// The file that was written.
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.
@@ -138,6 +148,8 @@ pub enum Effect {
     Edit(Box<Subject>),
     /// Keep in mind which profile was chosen last.
     Remember(String),
+    /// Look something up among saved artifacts, or write something that is made of them.
+    Saved(Box<saved::Request>),
 }
 
 /// What kind of session to begin.
@@ -145,4 +157,17 @@ pub enum Effect {
 pub enum Start {
     /// A benchmark of two arms, or of one.
     Benchmark(Subject),
+    /// A tuning of parallelism.
+    Tuning(Subject),
+    /// The rest of a tuning that was interrupted.
+    Resumed {
+        /// On which databases.
+        subject: Subject,
+        /// Its file, or `latest`.
+        tuning: String,
+    },
+    /// The whole and each side alone.
+    Sides(Subject),
+    /// Two equal arms.
+    Calibration(Subject),
 }

@@ -12,6 +12,7 @@
 //! runs on the runtime as it does without a screen; it never waits for this thread. However the workbench
 //! ends, the session is ended in good order and its artifact kept, and the terminal is given back once.
 
+mod action;
 mod app;
 mod cost;
 mod editor;
@@ -23,6 +24,8 @@ mod live;
 mod memory;
 mod message;
 mod rim;
+mod saved;
+mod sessions;
 pub mod snapshot;
 mod state;
 mod subject;
@@ -329,6 +332,10 @@ impl Workbench {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn gone(error: std::io::Error) -> Error {
     Error::new(Kind::Io, format!("the terminal is gone: {error}"))
 }

@@ -19,6 +19,8 @@ use super::editor;
 use super::feed::Feed;
 use super::memory::Memory;
 use super::message::{Effect, Ended, Msg, Note, Start, Told};
+use super::saved;
+use super::sessions;
 use super::snapshot::Shared;
 use super::state::profile::Loaded;
 use super::subject::Subject;
@@ -28,7 +30,11 @@ use crate::bench::progress::Progress;
 use crate::bench::runner;
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+
+/// As much stack as the main thread has, on which the same future runs without a screen, bytes: that of a
+/// tuning does not fit into the default.
+const SESSION_STACK: usize = 8 << 20;
 
 /// Where effects are performed from.
 pub struct Rim {
@@ -118,6 +124,10 @@ impl Rim {
                 self.reply(Msg::Edited(edited));
             }
             Effect::Remember(name) => self.memory.remember(&name),
+            Effect::Saved(request) => {
+                let out = self.out.clone();
+                self.aside(move || Msg::Saved(Box::new(saved::answer(*request, &out))));
+            }
         }
         Ok(())
     }
@@ -166,17 +176,18 @@ impl Rim {
         };
         let (runtime, replies) = (self.runtime.clone(), self.replies.clone());
         // a thread of its own blocks on it: a session is one future, not a task among others
-        let thread = std::thread::spawn(move || {
+        let builder = std::thread::Builder::new()
+            .name("session".to_owned())
+            .stack_size(SESSION_STACK);
+        let spawned = builder.spawn(move || {
             let run = || runtime.block_on(measure(start, &context));
             let ended = match std::panic::catch_unwind(AssertUnwindSafe(run)) {
                 Ok(ended) => ended,
                 Err(_) => Ended {
-                    artifact: None,
-                    path: None,
                     error: Some(Error::internal(
                         "the session panicked; the log (l) says where",
                     )),
-                    leftovers: Vec::new(),
+                    ..Ended::default()
                 },
             };
             let ended = Ended {
@@ -185,11 +196,22 @@ impl Rim {
             };
             let _ended = replies.send(Msg::Ended(Box::new(ended)));
         });
-        self.session = Some(Session {
-            control,
-            leftovers,
-            thread,
-        });
+        match spawned {
+            Ok(thread) => {
+                self.session = Some(Session {
+                    control,
+                    leftovers,
+                    thread,
+                });
+            }
+            Err(e) => {
+                let error = Error::new(Kind::Io, format!("cannot start a thread: {e}"));
+                self.reply(Msg::Ended(Box::new(Ended {
+                    error: Some(error),
+                    ..Ended::default()
+                })));
+            }
+        }
     }
 
     /// Ends the session under way in good order and waits for it; what it could not clean up.
@@ -212,22 +234,28 @@ impl Rim {
 }
 
 /// What every session is given.
-struct Context {
-    progress: Arc<dyn Progress>,
-    control: Control,
-    leftovers: Leftovers,
-    out: PathBuf,
+pub(super) struct Context {
+    /// Who is told what happens.
+    pub(super) progress: Arc<dyn Progress>,
+    /// How it is stopped.
+    pub(super) control: Control,
+    /// What it would leave behind.
+    pub(super) leftovers: Leftovers,
+    /// Directory of the artifacts.
+    pub(super) out: PathBuf,
 }
 
 async fn measure(start: Start, context: &Context) -> Ended {
     let outcome = match start {
         Start::Benchmark(subject) => benchmark(&subject, context).await,
+        Start::Tuning(subject) => sessions::tune(&subject, context).await,
+        Start::Resumed { subject, tuning } => sessions::resume(&subject, &tuning, context).await,
+        Start::Sides(subject) => sessions::isolate(&subject, context).await,
+        Start::Calibration(subject) => sessions::calibrate(&subject, context).await,
     };
     outcome.unwrap_or_else(|error| Ended {
-        artifact: None,
-        path: None,
         error: Some(error),
-        leftovers: Vec::new(),
+        ..Ended::default()
     })
 }
 
@@ -246,6 +274,6 @@ async fn benchmark(subject: &Subject, context: &Context) -> Result<Ended> {
         artifact: Some(outcome.artifact),
         path: outcome.path,
         error: outcome.error,
-        leftovers: Vec::new(),
+        ..Ended::default()
     })
 }

@@ -193,6 +193,7 @@ impl<'a> Recorder<'a> {
         self.artifact.ui = self.progress.screen();
         self.artifact.summary = summary::of(&self.artifact, Status::Partial, None);
         self.output.save(&self.artifact)?;
+        self.progress.tuned(&self.artifact);
         Ok(())
     }
 

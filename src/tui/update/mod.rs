@@ -7,6 +7,8 @@ pub mod history;
 mod profile;
 mod run;
 #[cfg(test)]
+mod saved_screens_tests;
+#[cfg(test)]
 mod tests;
 pub mod tune;
 
@@ -15,6 +17,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::app::{App, Ending, Kind, LastSession, Overlay, Running, Screen, Typing};
 use super::keymap::{self, Action, Motion};
 use super::message::{Effect, Ended, Msg, Signal, Start, Told};
+use super::saved::Reply;
 use super::snapshot::Shared;
 use crate::bench::control::Wish;
 
@@ -45,6 +48,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.iterations.push(row);
             Vec::new()
         }
+        Msg::Told(Told::Tuning(tuning)) => tune::grew(app, tuning),
         Msg::Ended(ended) => session_ended(app, *ended),
         Msg::Signal(signal) => signalled(app, signal),
         Msg::Resumed => Vec::new(),
@@ -54,6 +58,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Msg::Loaded(loaded) => profile::loaded(app, *loaded),
         Msg::Edited(edited) => profile::edited(app, edited),
+        Msg::Saved(reply) => saved(app, *reply),
     }
 }
 
@@ -114,13 +119,35 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
             app.log(String::new(), text.clone());
             app.failed(text);
         }
-        None => app.done(kept),
+        None => app.done(ended.said.clone().unwrap_or(kept)),
     }
+    tune::ended(app, ended.tuning.clone(), ended.path.clone());
     app.last = Some(LastSession::from(ended));
     if then_quit {
         app.ending.get_or_insert(Ending::WithSummary);
     }
-    Vec::new()
+    // what is newest has changed
+    match app.screen {
+        Screen::History | Screen::Compare => show(app, app.screen),
+        _ => Vec::new(),
+    }
+}
+
+/// What was asked about saved artifacts is answered.
+fn saved(app: &mut App, reply: Reply) -> Vec<Effect> {
+    match reply {
+        Reply::Listed(outcome) => history::listed(app, outcome),
+        Reply::Compared { pair, outcome } => compare::compared(app, &pair, outcome),
+        Reply::Tuning(outcome) => tune::opened(app, outcome),
+        Reply::Deleted(outcome) => history::deleted(app, outcome),
+        Reply::Written(outcome) => {
+            match outcome {
+                Ok(text) => app.done(text),
+                Err(error) => app.failed(error.to_string()),
+            }
+            Vec::new()
+        }
+    }
 }
 
 fn signalled(app: &mut App, signal: Signal) -> Vec<Effect> {
@@ -168,9 +195,13 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             if let (false, Some(pending)) = (app.is_frozen, app.pending.take()) {
                 app.seen = pending;
             }
+            if !app.is_frozen {
+                tune::thawed(app);
+            }
             Vec::new()
         }
         Action::Pause => pause(app),
+        Action::Tune => tune::start(app),
         Action::Copy => vec![Effect::Copy(super::view::markdown(app))],
         Action::Mouse => {
             app.has_mouse = !app.has_mouse;

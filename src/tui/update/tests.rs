@@ -46,10 +46,9 @@ fn press(app: &mut App, keys: &str) -> Vec<Effect> {
 
 fn ended(error: Option<Error>) -> Msg {
     Msg::Ended(Box::new(Ended {
-        artifact: None,
         path: error.is_none().then(|| PathBuf::from("x.json")),
         error,
-        leftovers: Vec::new(),
+        ..Ended::default()
     }))
 }
 

@@ -10,12 +10,17 @@
 //! Under 60 columns or 16 lines there is a headline instead: a small terminal is no reason to show nothing.
 
 mod chrome;
+pub mod columns;
 pub mod compare;
+#[cfg(test)]
+pub(crate) mod drawn;
 pub mod history;
 mod overlay;
 pub mod pane;
 pub mod profile;
 pub mod run;
+#[cfg(test)]
+mod saved_sizes_tests;
 mod small;
 pub mod tune;
 
@@ -60,6 +65,16 @@ fn screen(app: &mut App, frame: &mut Frame, area: Rect) {
         Screen::Compare => compare::view(app, frame, area),
         Screen::History => history::view(app, frame, area),
         Screen::Profile => profile::view(app, frame, area),
+    }
+}
+
+/// What a screen has to say where there is no room for it; none where the headline says it all.
+fn in_short(app: &App) -> Option<String> {
+    match app.screen {
+        Screen::Tune => tune::in_short(app),
+        Screen::Compare => compare::in_short(app),
+        Screen::History => history::in_short(app),
+        Screen::Run | Screen::Profile => None,
     }
 }
 

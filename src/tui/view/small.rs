@@ -42,6 +42,9 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
             width,
         )));
     }
+    if let Some(text) = super::in_short(app) {
+        lines.extend(wrapped(&text, width).into_iter().map(Line::raw));
+    }
     lines.push(Line::raw(fitted(
         theme,
         &super::run::parallelism(app),

@@ -153,7 +153,7 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
         _ => Style::new(),
     };
     let workers = app.seen.shards.len().max(1) as f64;
-    let share = shard.chunks as f64 * workers / (app.seen.totals.chunks_total.max(1) as f64);
+    let part = shard.chunks as f64 * workers / (app.seen.totals.chunks_total.max(1) as f64);
     Line::from(vec![
         Span::raw(format!(
             "{} {}{} {}  ",
@@ -171,7 +171,7 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
         Span::raw(format!(
             " {} [{}]",
             right(theme, &shard.chunks.to_string(), 4),
-            theme.bar(share, 7)
+            theme.bar(part, 7)
         )),
     ])
 }

@@ -24,7 +24,7 @@ pub(super) fn run(args: TuiArgs) -> Result<u8> {
     let out = args.out.clone();
     let mut subject = chosen(args);
     if !starts && let Some(last) = memory.last() {
-        subject.what = What::Profile(last);
+        subject.what = What::of_kept(&last);
     }
     if starts {
         // what is wrong with what was typed is told as every command tells it

@@ -40,7 +40,7 @@ pub fn at_rest(screen: Screen) -> App {
         .into();
     let resolutions = app.profile.resolutions.clone();
     app.profile.base = Some(base);
-    app.profile.offer("small");
+    app.profile.offer(&app.subject.what.clone(), &[]);
     app.profile.refresh(&app.subject);
     // as on two cores, wherever this runs
     app.profile.resolutions = resolutions;

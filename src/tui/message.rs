@@ -12,7 +12,7 @@ use crossterm::event::Event;
 use super::saved;
 use super::snapshot::Snapshot;
 use super::state::profile::{Edited, Loaded};
-use super::subject::Subject;
+use super::subject::{Subject, What};
 use crate::bench::artifact::Artifact;
 use crate::bench::control::Wish;
 use crate::bench::tune::artifact::TuneArtifact;
@@ -146,8 +146,8 @@ pub enum Effect {
     Load(Box<Subject>),
     /// Give the terminal to the user's editor for this profile's document.
     Edit(Box<Subject>),
-    /// Keep in mind which profile was chosen last.
-    Remember(String),
+    /// Keep in mind what was chosen last.
+    Remember(What),
     /// Look something up among saved artifacts, or write something that is made of them.
     Saved(Box<saved::Request>),
 }

@@ -14,6 +14,7 @@
 
 mod action;
 mod app;
+mod choices;
 mod cost;
 mod editor;
 #[cfg(test)]
@@ -63,6 +64,8 @@ use theme::Theme;
 
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
+/// How long is waited for keys that are there already: no time at all would not look.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// Events of a session that may wait for the workbench.
 const EVENTS: usize = 256;
 /// The exit code of a command that the system ended: 128 and the number of SIGINT.
@@ -246,7 +249,7 @@ impl Workbench {
     /// Everything that has come; whether there was anything.
     fn take_in(&mut self, terminal: &mut Guard) -> Result<bool> {
         let mut messages = Vec::new();
-        while event::poll(Duration::ZERO).map_err(gone)? {
+        while event::poll(AT_ONCE).map_err(gone)? {
             messages.push(Msg::Input(event::read().map_err(gone)?));
         }
         // the terminal may be gone without a signal or an event that says so

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::choices;
 use super::cost::Cost;
 use super::editor;
 use super::feed::Feed;
@@ -123,7 +124,7 @@ impl Rim {
                 let edited = editor::edit(&subject.what, terminal)?;
                 self.reply(Msg::Edited(edited));
             }
-            Effect::Remember(name) => self.memory.remember(&name),
+            Effect::Remember(what) => self.memory.remember(&what.kept()),
             Effect::Saved(request) => {
                 let out = self.out.clone();
                 self.aside(move || Msg::Saved(Box::new(saved::answer(*request, &out))));
@@ -148,7 +149,8 @@ impl Rim {
     fn load(&self, subject: Subject) {
         self.aside(move || {
             Msg::Loaded(Box::new(Loaded {
-                name: subject.name(),
+                found: choices::beside(std::path::Path::new(".")),
+                what: subject.what.clone(),
                 outcome: subject.base().map_err(|error| error.to_string()),
             }))
         });

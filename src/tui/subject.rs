@@ -25,6 +25,38 @@ pub enum What {
     Pipeline(PathBuf),
 }
 
+impl What {
+    /// The name or path it goes by.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Profile(name) => name.clone(),
+            Self::Pipeline(path) => path.display().to_string(),
+        }
+    }
+
+    /// The same with its kind, as it is kept.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        match self {
+            Self::Profile(name) => name.clone(),
+            Self::Pipeline(path) => format!("{PIPELINE}{}", path.display()),
+        }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn of_kept(text: &str) -> Self {
+        match text.strip_prefix(PIPELINE) {
+            Some(path) => Self::Pipeline(PathBuf::from(path)),
+            None => Self::Profile(text.to_owned()),
+        }
+    }
+}
+
+/// What stands before a document's path where it is kept.
+const PIPELINE: &str = "pipeline:";
+
 /// What is going to be measured, where and how often.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
@@ -83,10 +115,7 @@ impl Subject {
     /// The name or path it goes by.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.what {
-            What::Profile(name) => name.clone(),
-            What::Pipeline(path) => path.display().to_string(),
-        }
+        self.what.name()
     }
 
     /// Whether its data are rb-bench's own.
@@ -236,6 +265,16 @@ mod tests {
         let plan = subject.plan().unwrap();
         assert_eq!((plan.both_arms, plan.pairs), (false, 3));
         assert_eq!(plan.profile.dataset.unwrap().rows(), 500);
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again() {
+        for what in [
+            What::Profile("small".into()),
+            What::Pipeline("a dir/p.yaml".into()),
+        ] {
+            assert_eq!(What::of_kept(&what.kept()), what);
+        }
     }
 
     #[test]

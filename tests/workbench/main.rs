@@ -66,7 +66,7 @@ fn a_run_is_watched_and_leaves_the_terminal_and_an_artifact() {
     assert_eq!(workbench.exit_code(), 0);
     terminal.assert_is_as_before(&before);
     // the summary stays in the scrollback
-    terminal.wait_for("small: 2 pairs");
+    terminal.wait_for("again rb-bench --profile small");
 
     let artifact = artifact(&workbench.out);
     assert_eq!(artifact["partial"], false);
@@ -86,7 +86,7 @@ fn a_run_that_is_stopped_after_its_pair_keeps_whole_pairs() {
     let mut terminal = Terminal::new(100, 30);
     let before = terminal.settings();
     let mut workbench = Workbench::start(&mut terminal, &place, QUICK, &["--iters", "500"]);
-    terminal.wait_for("pair 1/500");
+    terminal.wait_for(" ok ");
     terminal.press("q");
     terminal.wait_for("finish this pair");
     terminal.press("f");

@@ -11,13 +11,15 @@ use crate::config::types::Pipeline;
 use crate::parallelism::{
     ParallelismFields, available_cores, ineligible_by_document, resolve_pipeline,
 };
-use crate::tui::subject::Subject;
+use crate::tui::subject::{Subject, What};
 
 /// A profile that was read, or why it could not be.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The name or path it was asked for by.
-    pub name: String,
+    /// What was asked for.
+    pub what: What,
+    /// What else can be chosen where rb-bench was started.
+    pub found: Vec<What>,
     /// What was read.
     pub outcome: Result<Profile, String>,
 }
@@ -187,7 +189,7 @@ pub struct State {
     /// Whether that pane has the whole screen.
     pub is_zoomed: bool,
     /// The profiles and documents that can be chosen.
-    pub choices: Vec<String>,
+    pub choices: Vec<What>,
     /// The one the cursor is on.
     pub choice: usize,
     /// The profile as it is written; none until it was read.
@@ -259,15 +261,14 @@ impl State {
     }
 
     /// Puts what can be chosen in the list, and the cursor on what is.
-    pub fn offer(&mut self, name: &str) {
-        if self.choices.is_empty() {
-            let shipped = crate::bench::profile::shipped_names();
-            self.choices = shipped.map(str::to_owned).collect();
+    pub fn offer(&mut self, chosen: &What, found: &[What]) {
+        let shipped = crate::bench::profile::shipped_names();
+        self.choices = shipped.map(|name| What::Profile(name.to_owned())).collect();
+        self.choices.extend_from_slice(found);
+        if !self.choices.contains(chosen) {
+            self.choices.push(chosen.clone());
         }
-        if !self.choices.iter().any(|choice| choice == name) {
-            self.choices.push(name.to_owned());
-        }
-        let at = self.choices.iter().position(|choice| choice == name);
+        let at = self.choices.iter().position(|choice| choice == chosen);
         self.choice = at.unwrap_or(0);
     }
 

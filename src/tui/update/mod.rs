@@ -12,7 +12,9 @@ mod saved_screens_tests;
 mod tests;
 pub mod tune;
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 
 use super::app::{App, Ending, Kind, LastSession, Overlay, Running, Screen, Typing};
 use super::keymap::{self, Action, Motion};
@@ -92,7 +94,7 @@ pub fn begin(app: &mut App, kind: Kind, screen: Screen, start: Start) -> Vec<Eff
     app.note = None;
     app.screen = screen;
     vec![
-        Effect::Remember(app.subject.name()),
+        Effect::Remember(app.subject.what.clone()),
         Effect::Start(Box::new(start)),
     ]
 }
@@ -168,6 +170,7 @@ fn input(app: &mut App, event: &Event) -> Vec<Effect> {
             app.size = (*columns, *lines);
             Vec::new()
         }
+        Event::Mouse(mouse) if app.typing.is_none() => clicked(app, mouse),
         _ => Vec::new(),
     }
 }
@@ -180,6 +183,25 @@ fn pressed(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
     match keymap::lookup(app.context(), key) {
         Some(action) => act(app, action),
         None => Vec::new(),
+    }
+}
+
+/// The wheel moves, a click on a tab shows its screen.
+fn clicked(app: &mut App, mouse: &MouseEvent) -> Vec<Effect> {
+    let moves = match app.overlay {
+        Some(Overlay::Quitting) => return Vec::new(),
+        _ => Action::Move,
+    };
+    match mouse.kind {
+        MouseEventKind::ScrollUp => act(app, moves(Motion::Up)),
+        MouseEventKind::ScrollDown => act(app, moves(Motion::Down)),
+        MouseEventKind::Down(MouseButton::Left) if mouse.row == 0 && app.overlay.is_none() => {
+            match super::view::tab_at(app, mouse.column) {
+                Some(screen) => show(app, screen),
+                None => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -85,22 +85,31 @@ fn open(app: &mut App) -> Vec<Effect> {
 }
 
 fn choose(app: &mut App) -> Vec<Effect> {
-    let Some(name) = app.profile.choices.get(app.profile.choice).cloned() else {
+    let Some(what) = app.profile.choices.get(app.profile.choice).cloned() else {
         return Vec::new();
     };
-    if name == app.subject.name() {
+    if what == app.subject.what {
         app.profile.pane = Pane::Settings;
         return Vec::new();
     }
     // changes were made to another profile; how often to measure is no part of it
     app.subject = Subject {
-        what: What::Profile(name),
+        what: what.clone(),
+        // a document is measured on its own databases
+        urls: app
+            .subject
+            .urls
+            .clone()
+            .filter(|_| matches!(what, What::Profile(_))),
         rows: None,
         before: Vec::new(),
         after: Vec::new(),
         ..app.subject.clone()
     };
-    vec![Effect::Load(Box::new(app.subject.clone()))]
+    vec![
+        Effect::Remember(what),
+        Effect::Load(Box::new(app.subject.clone())),
+    ]
 }
 
 fn edit(app: &mut App) {
@@ -270,10 +279,10 @@ fn set(subject: &mut Subject, arm: Arm, key: &str, change: &str) {
 /// The profile was read.
 pub fn loaded(app: &mut App, loaded: Loaded) -> Vec<Effect> {
     // one that was asked for before the last choice does not count any more
-    if loaded.name != app.subject.name() {
+    if loaded.what != app.subject.what {
         return Vec::new();
     }
-    app.profile.offer(&loaded.name);
+    app.profile.offer(&loaded.what, &loaded.found);
     match loaded.outcome {
         Ok(profile) => {
             app.profile.base = Some(profile);

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 
 use super::update;
 use crate::bench::control::Wish;
@@ -68,7 +70,7 @@ fn a_run_is_started_once_and_shown() {
     assert_eq!(
         effects,
         [
-            Effect::Remember("small".into()),
+            Effect::Remember(app.subject.what.clone()),
             Effect::Start(Box::new(Start::Benchmark(app.subject.clone())))
         ]
     );
@@ -143,7 +145,14 @@ fn another_profile_is_read_and_the_changes_of_the_last_are_gone() {
     let effects = press(&mut app, "Down Enter");
     assert_eq!(app.subject.name(), "medium");
     assert!(app.subject.after.is_empty());
-    assert_eq!(effects, [Effect::Load(Box::new(app.subject.clone()))]);
+    let subject = app.subject.clone();
+    assert_eq!(
+        effects,
+        [
+            Effect::Remember(subject.what.clone()),
+            Effect::Load(Box::new(subject))
+        ]
+    );
 }
 
 #[test]
@@ -255,4 +264,28 @@ fn suspending_copying_and_the_mouse_are_done_outside() {
         panic!("{effects:?}");
     };
     assert!(text.contains("| 1 | after | 1.77 s |"), "{text}");
+}
+
+#[test]
+fn the_wheel_moves_and_a_click_on_a_tab_shows_its_screen() {
+    let mouse = |kind, column| {
+        Msg::Input(Event::Mouse(MouseEvent {
+            kind,
+            column,
+            row: 0,
+            modifiers: KeyModifiers::NONE,
+        }))
+    };
+    let mut app = at_rest(Screen::Profile);
+    app.size = (120, 36);
+    let before = app.profile.chosen;
+    update(&mut app, mouse(MouseEventKind::ScrollDown, 0));
+    assert_eq!(app.profile.chosen, before + 1);
+    // ` rb-bench  1 Run  2 Tune `
+    update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 12));
+    assert_eq!(app.screen, Screen::Run);
+    update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 19));
+    assert_eq!(app.screen, Screen::Tune);
+    update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 2));
+    assert_eq!(app.screen, Screen::Tune);
 }

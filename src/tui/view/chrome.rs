@@ -20,22 +20,29 @@ use crate::tui::live;
 /// Columns under which only the screen that is shown has a name.
 const NARROW: u16 = 76;
 
+/// What stands before the tabs.
+pub const NAME: &str = " rb-bench ";
+
+/// A tab; the other screens are numbers where their names would leave no room for the headline.
+pub fn tab(app: &App, width: u16, n: usize, screen: Screen) -> String {
+    let number = n + 1;
+    match (screen == app.screen, width < NARROW) {
+        (true, _) => format!("[{number} {}]", screen.name()),
+        (false, true) => format!(" {number} "),
+        (false, false) => format!(" {number} {} ", screen.name()),
+    }
+}
+
 /// The five screens, and the headline of the session where there is room.
 pub fn tabs(app: &App, frame: &mut Frame, area: Rect) {
     let theme = app.theme;
-    // the other screens are numbers where their names would leave no room for the headline
-    let is_narrow = area.width < NARROW;
-    let mut spans = vec![Span::styled(" rb-bench ", theme.heading())];
+    let mut spans = vec![Span::styled(NAME, theme.heading())];
     for (n, screen) in Screen::ALL.into_iter().enumerate() {
-        let name = if is_narrow && screen != app.screen {
-            (n + 1).to_string()
-        } else {
-            format!("{} {}", n + 1, screen.name())
-        };
+        let text = tab(app, area.width, n, screen);
         spans.push(if screen == app.screen {
-            Span::styled(format!("[{name}]"), theme.accent())
+            Span::styled(text, theme.accent())
         } else {
-            Span::raw(format!(" {name} "))
+            Span::raw(text)
         });
     }
     let used: usize = spans.iter().map(Span::width).sum();

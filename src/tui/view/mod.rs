@@ -78,6 +78,19 @@ fn in_short(app: &App) -> Option<String> {
     }
 }
 
+/// The screen whose tab is in that column of the first line.
+#[must_use]
+pub fn tab_at(app: &App, column: u16) -> Option<Screen> {
+    let is_small = app.size.0 < LEAST_COLUMNS || app.size.1 < LEAST_LINES;
+    let mut from = usize::from(chrome::NAME.len() as u16);
+    Screen::ALL.into_iter().enumerate().find_map(|(n, screen)| {
+        let begin = from;
+        from += chrome::tab(app, app.size.0, n, screen).len();
+        let is_here = (begin..from).contains(&usize::from(column));
+        (is_here && !is_small).then_some(screen)
+    })
+}
+
 /// What `y` copies: the screen, or what lies over it, as markdown.
 #[must_use]
 pub fn markdown(app: &App) -> String {

@@ -82,7 +82,7 @@ fn a_small_terminal_has_a_headline() {
     60x16 shows more
     ");
     insta::assert_snapshot!(shown(20, 2), @"
-    MEASURE 00:41  LIVE
+    5/8 after 00:41 LIVE
     288 MB/s copying
     ");
 }

@@ -33,13 +33,9 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
         .enumerate()
         .skip(first)
         .take(height)
-        .map(|(n, name)| {
-            let mark = if *name == app.subject.name() {
-                ">"
-            } else {
-                " "
-            };
-            let text = left(theme, &format!("{mark}{name}"), width);
+        .map(|(n, what)| {
+            let mark = if *what == app.subject.what { ">" } else { " " };
+            let text = left(theme, &format!("{mark}{}", what.name()), width);
             if n == at && has_keys {
                 Line::styled(text, theme.chosen())
             } else if mark == ">" {

@@ -100,11 +100,11 @@ fn parallelism_line(app: &App, frame: &mut Frame, area: Rect) {
     let theme = app.theme;
     let hint = "x explain";
     let width = usize::from(area.width);
-    let room = width.saturating_sub(hint.width() + 4);
+    let room = width.saturating_sub(hint.width() + 3);
     let long = parallelism(app);
     let text = match resolution(app) {
         Some(Resolution { fields, .. }) if long.width() > room => format!(
-            "{}, effective {}, cap {}  ({})",
+            "{}, effective {}, cap {} ({})",
             fields.parallelism_mode,
             fields.parallelism_effective,
             fields.parallelism_cap,

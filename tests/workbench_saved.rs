@@ -283,7 +283,7 @@ fn a_tuning_is_begun_from_its_screen_and_its_choice_written_down() {
     );
     // it is listed, and opens again
     workbench.press("4");
-    workbench.shows(&["2 saved", "tune parallelism", &format!("choice {choice}")]);
+    workbench.shows(&["2 saved", &format!("choice {choice}")]);
     workbench.press("q");
     assert_eq!(workbench.ends(), (0, true));
 }

@@ -102,7 +102,7 @@ fn course<'a>(
         return Vec::new();
     };
     let words = words(theme, trend, width);
-    let drawn = height.saturating_sub(words.len() + 1).clamp(2, 10);
+    let drawn = height.saturating_sub(words.len() + 1).clamp(2, 24);
     let [least, most] = [spread.min, spread.max].map(|mb| ByteRate(mb * 1e6));
     let mut lines = vec![Line::styled(
         format!("{least} .. {most}, oldest first"),

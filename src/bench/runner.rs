@@ -166,7 +166,7 @@ impl Bench {
         let of = planned.len() as u32;
         let mut last: Option<Planned> = None;
         for (n, planned) in planned.into_iter().enumerate() {
-            if last.is_some_and(|last| last.is_of_other_pair(&planned)) {
+            if last.is_some_and(|last| last.is_of_other_pair(planned)) {
                 control.between_pairs(progress).await?;
             }
             last = Some(planned);

@@ -94,7 +94,7 @@ pub struct Planned {
 
 impl Planned {
     /// Whether a pair is complete when this iteration follows: warm-ups stand alone.
-    pub(super) fn is_of_other_pair(self, next: &Self) -> bool {
+    pub(super) fn is_of_other_pair(self, next: Self) -> bool {
         self.warmup || next.warmup || self.pair != next.pair
     }
 }

@@ -185,6 +185,7 @@ fn part(of: f64, whole: f64) -> f64 {
 }
 
 /// A distribution of an iteration; none where it is not there or not readable.
+#[must_use]
 pub fn distribution(iteration: &Iteration, name: &str) -> Option<Histogram<u64>> {
     decode(iteration.hdr.get(name)?).ok()
 }

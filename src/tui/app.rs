@@ -202,11 +202,14 @@ pub struct LastSession {
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.
     pub error: Option<String>,
+    /// Whether that is because it was asked to end.
+    pub is_stopped: bool,
 }
 
 impl From<Ended> for LastSession {
     fn from(ended: Ended) -> Self {
         Self {
+            is_stopped: ended.is_stopped(),
             artifact: ended.artifact,
             path: ended.path,
             error: ended.error.map(|error| error.to_string()),

@@ -56,13 +56,12 @@ fn file_of(what: &What) -> std::result::Result<(PathBuf, bool), String> {
         return Ok((PathBuf::from(name), false));
     }
     let text = profile::shown_document(name).map_err(|error| error.to_string())?;
-    let path = (1..)
-        .map(|n| match n {
-            1 => PathBuf::from(format!("{name}.yaml")),
-            n => PathBuf::from(format!("{name}-{n}.yaml")),
-        })
-        .find(|path| !path.exists())
-        .unwrap_or_default();
+    let mut path = PathBuf::from(format!("{name}.yaml"));
+    let mut number = 1;
+    while path.exists() {
+        number += 1;
+        path = PathBuf::from(format!("{name}-{number}.yaml"));
+    }
     fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     Ok((path, true))
 }

@@ -138,6 +138,7 @@ impl Progress for Feed {
         inner.last.phase = Phase::Verifying;
         inner.last.mb_per_s = 0.0;
         inner.last.rows_per_s = 0.0;
+        inner.last.waits = Waits::default();
         for shard in &mut inner.last.shards {
             shard.mb_per_s = 0.0;
         }

@@ -12,6 +12,11 @@ use crate::units::Rows;
 #[must_use]
 pub fn headline(app: &App, columns: usize) -> String {
     let parts = parts(app);
+    if let (true, Some(short)) = (parts.join("  ").width() > columns, short(app))
+        && short.width() <= columns
+    {
+        return short;
+    }
     for keep in (1..=parts.len()).rev() {
         // the last parts are the most important ones
         let text = parts[parts.len() - keep..].join("  ");
@@ -27,6 +32,7 @@ fn parts(app: &App) -> Vec<String> {
         let name = app.subject.name();
         let state = match &app.last {
             None => "READY",
+            Some(last) if last.is_stopped => "STOPPED",
             Some(last) if last.error.is_some() => "ENDED WITH AN ERROR",
             Some(_) => "DONE",
         };
@@ -64,6 +70,20 @@ fn parts(app: &App) -> Vec<String> {
         }
     });
     parts
+}
+
+/// Which iteration it is and for how long the session runs, where there is no room for words.
+fn short(app: &App) -> Option<String> {
+    let running = app.running.as_ref()?;
+    let upcoming = app.seen.upcoming.as_ref()?;
+    let state = parts(app).pop()?;
+    Some(format!(
+        "{}/{} {} {} {state}",
+        upcoming.number,
+        upcoming.of,
+        upcoming.arm.name(),
+        clock(app.now.saturating_sub(running.since))
+    ))
 }
 
 /// What the session is at, in a word.

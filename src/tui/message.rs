@@ -16,7 +16,7 @@ use super::subject::Subject;
 use crate::bench::artifact::Artifact;
 use crate::bench::control::Wish;
 use crate::bench::tune::artifact::TuneArtifact;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -76,6 +76,15 @@ pub struct Ended {
     pub error: Option<Error>,
     /// What could not be cleaned up.
     pub leftovers: Vec<String>,
+}
+
+impl Ended {
+    /// Whether it ended early because it was asked to.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let error = self.error.as_ref();
+        error.is_some_and(|error| error.kind() == Kind::Interrupted)
+    }
 }
 
 /// What the system asks for.

@@ -16,6 +16,8 @@ mod action;
 mod app;
 mod cost;
 mod editor;
+#[cfg(test)]
+mod examples;
 mod feed;
 pub mod keymap;
 mod live;
@@ -330,6 +332,10 @@ impl Workbench {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn gone(error: std::io::Error) -> Error {
     Error::new(Kind::Io, format!("the terminal is gone: {error}"))
 }

@@ -17,6 +17,7 @@ use crossterm::terminal::{
 };
 use nix::sys::signal::{Signal, raise};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 
 use crate::error::{Error, Kind, Result};
@@ -64,7 +65,12 @@ impl Guard {
 
     /// Draws everything anew with the next frame.
     pub fn redraw(&mut self) -> Result<()> {
-        self.terminal.clear().map_err(|error| lost(&error))
+        // `clear` would ask the terminal where its cursor is, and some never answer
+        let again = |terminal: &mut Terminal<_>| {
+            let size = terminal.size()?;
+            terminal.resize(Rect::from((Position::ORIGIN, size)))
+        };
+        again(&mut self.terminal).map_err(|error| lost(&error))
     }
 
     /// Takes the mouse, or leaves it to the terminal.

@@ -123,6 +123,10 @@ impl Theme {
 
     /// What is there but not looked at.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "a view asks the theme for every role alike"
+    )]
     pub fn quiet(self) -> Style {
         // DIM where the terminal knows it; a grey of its own would vanish on some backgrounds
         Style::new().add_modifier(Modifier::DIM)
@@ -130,12 +134,20 @@ impl Theme {
 
     /// Headings.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "a view asks the theme for every role alike"
+    )]
     pub fn heading(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// The line that is chosen.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "a view asks the theme for every role alike"
+    )]
     pub fn chosen(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }

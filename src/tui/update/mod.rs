@@ -8,6 +8,8 @@ mod profile;
 mod run;
 #[cfg(test)]
 mod saved_screens_tests;
+#[cfg(test)]
+mod tests;
 pub mod tune;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -106,15 +108,18 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
     if app.overlay == Some(Overlay::Quitting) {
         app.overlay = None;
     }
-    match (&ended.error, &ended.path) {
-        (Some(error), _) => {
+    let kept = match &ended.path {
+        Some(path) => format!("saved {}", path.display()),
+        None => "nothing was measured".to_owned(),
+    };
+    match &ended.error {
+        Some(_) if ended.is_stopped() => app.done(format!("stopped; {kept}")),
+        Some(error) => {
             let text = error.to_string();
             app.log(String::new(), text.clone());
             app.failed(text);
         }
-        (None, _) if ended.said.is_some() => app.done(ended.said.clone().unwrap_or_default()),
-        (None, Some(path)) => app.done(format!("saved {}", path.display())),
-        (None, None) => {}
+        None => app.done(ended.said.clone().unwrap_or(kept)),
     }
     tune::ended(app, ended.tuning.clone(), ended.path.clone());
     app.last = Some(LastSession::from(ended));

@@ -57,9 +57,9 @@ fn scroll(app: &mut App, motion: Motion) {
     } else {
         mirrored(motion)
     };
-    let page = usize::from(app.size.1) / 3;
+    let seen = usize::from(app.size.1) / 3;
     let at = &mut app.run.scrolled[pane as usize];
-    *at = moved(*at, motion, count, page);
+    *at = moved(*at, motion, count, seen);
 }
 
 fn mirrored(motion: Motion) -> Motion {

@@ -17,12 +17,21 @@ use crate::tui::app::{App, Screen};
 use crate::tui::keymap;
 use crate::tui::live;
 
+/// Columns under which only the screen that is shown has a name.
+const NARROW: u16 = 76;
+
 /// The five screens, and the headline of the session where there is room.
 pub fn tabs(app: &App, frame: &mut Frame, area: Rect) {
     let theme = app.theme;
+    // the other screens are numbers where their names would leave no room for the headline
+    let is_narrow = area.width < NARROW;
     let mut spans = vec![Span::styled(" rb-bench ", theme.heading())];
     for (n, screen) in Screen::ALL.into_iter().enumerate() {
-        let name = format!("{} {}", n + 1, screen.name());
+        let name = if is_narrow && screen != app.screen {
+            (n + 1).to_string()
+        } else {
+            format!("{} {}", n + 1, screen.name())
+        };
         spans.push(if screen == app.screen {
             Span::styled(format!("[{name}]"), theme.accent())
         } else {

@@ -29,6 +29,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::app::{App, Screen};
 
+#[cfg(test)]
+mod tests;
+
 /// The least columns of a screen that shows more than a headline.
 pub const LEAST_COLUMNS: u16 = 60;
 /// The least lines of it.

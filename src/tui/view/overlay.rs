@@ -50,9 +50,10 @@ fn content(app: &App, overlay: Overlay, width: usize) -> (String, Vec<Line<'stat
         Overlay::Quitting => (
             "A session is under way".to_owned(),
             plain(
-                "f       finish this pair, keep what was measured, then quit\n\
-                 a       abort now, keep what was measured, then quit\n\
-                 Esc     stay",
+                "f  finish this pair, then quit\n\
+                 a  abort now, then quit\n\
+                 Esc  stay\n\n\
+                 What was measured until then is kept.",
                 width,
             ),
         ),

@@ -161,7 +161,7 @@ mod tests {
     fn lines_break_at_spaces_and_long_words_anywhere() {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("abcdefgh", 3), ["abc", "def", "gh"]);
-        assert_eq!(wrapped("  a b", 4), ["  a", "  b"]);
+        assert_eq!(wrapped("  a b c", 5), ["  a b", "  c"]);
         assert_eq!(wrapped("a\n\nb", 4), ["a", "", "b"]);
         assert_eq!(wrapped("日本", 1), ["日", "本"]);
         for columns in 0..12 {

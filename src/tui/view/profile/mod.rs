@@ -21,6 +21,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use crate::tui::app::App;
 use crate::tui::state::profile::{Line, Pane};
 
+/// Columns under which profiles and settings are not side by side.
+const NARROW: u16 = 76;
+
 /// Draws the screen into what lies between the tabs and the bottom line.
 pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
     if app.profile.is_zoomed {
@@ -34,6 +37,16 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
     let lower = (area.height / 3).clamp(5, 14);
     let [upper, lower] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(lower)]).areas(area);
+    if area.width < NARROW {
+        // one of the two: Tab goes from the settings to the profiles
+        if app.profile.pane == Pane::Profiles {
+            profiles::view(app, frame, upper);
+        } else {
+            settings::view(app, frame, upper);
+        }
+        explanation::view(app, frame, lower);
+        return;
+    }
     let list = if area.width >= 100 { 26 } else { 19 };
     let [left, right] =
         Layout::horizontal([Constraint::Length(list), Constraint::Fill(1)]).areas(upper);

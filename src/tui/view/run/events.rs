@@ -31,7 +31,7 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
     // from the end, as many as fit
     for event in app.log.iter().rev().skip(back) {
         let texts = wrapped(&event.text, width.saturating_sub(TIME));
-        let mut these: Vec<Line> = texts
+        let mut broken: Vec<Line> = texts
             .into_iter()
             .enumerate()
             .map(|(n, text)| {
@@ -42,8 +42,8 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
                 ])
             })
             .collect();
-        these.reverse();
-        lines.extend(these);
+        broken.reverse();
+        lines.extend(broken);
         if lines.len() >= height {
             break;
         }

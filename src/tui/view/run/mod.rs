@@ -58,7 +58,7 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
 fn wide(app: &App, frame: &mut Frame, area: Rect) {
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(RIGHT)]).areas(area);
-    let wanted = iterations::height(app).clamp(5, (area.height / 2).max(5));
+    let wanted = iterations::height(app).clamp(9, (area.height / 2).max(9));
     let [top, bottom] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(wanted)]).areas(left);
     shards::view(app, frame, top);
@@ -101,7 +101,18 @@ fn parallelism_line(app: &App, frame: &mut Frame, area: Rect) {
     let hint = "x explain";
     let width = usize::from(area.width);
     let room = width.saturating_sub(hint.width() + 4);
-    let text = fitted(theme, &parallelism(app), room);
+    let long = parallelism(app);
+    let text = match resolution(app) {
+        Some(Resolution { fields, .. }) if long.width() > room => format!(
+            "{}, effective {}, cap {}  ({})",
+            fields.parallelism_mode,
+            fields.parallelism_effective,
+            fields.parallelism_cap,
+            because(fields)
+        ),
+        _ => long,
+    };
+    let text = fitted(theme, &text, room);
     let gap = width.saturating_sub(text.width() + hint.width() + 2);
     let line = Line::from(vec![
         Span::raw(" "),
@@ -175,7 +186,7 @@ pub fn explanation(app: &App) -> String {
                 for (stream, workers, why) in &resolution.streams {
                     let _ = write!(text, "  {stream}: at most {}", workers_word(*workers));
                     let _ = match why {
-                        Some(why) => writeln!(text, ", for {why}"),
+                        Some(why) => writeln!(text, ": {why}"),
                         None => writeln!(text),
                     };
                 }
@@ -197,17 +208,17 @@ fn planned(text: &mut String, row: &IterationRow) {
     for stream in &row.streams {
         let _ = write!(
             text,
-            "  {}: {}, {} chunks, {}",
+            "  {}: {} chunks, {}",
             stream.stream,
-            workers_word(stream.workers),
             stream.chunks,
-            stream.format
+            workers_word(stream.workers)
         );
         if let Some(why) = &stream.why_one_worker {
-            let _ = write!(text, "; one worker, for {why}");
+            let _ = write!(text, " ({why})");
         }
+        let _ = write!(text, ", {}", stream.format);
         if let Some(why) = &stream.why_text {
-            let _ = write!(text, "; text, for {why}");
+            let _ = write!(text, " ({why})");
         }
         text.push('\n');
     }

@@ -21,7 +21,7 @@ use crate::tui::app::App;
 use crate::tui::live;
 use crate::tui::snapshot::ShardRow;
 use crate::tui::state::run::{Order, Pane};
-use crate::tui::view::pane::{block, left, right, window, wrapped};
+use crate::tui::view::pane::{block, fitted, left, right, window, wrapped};
 use crate::units::{Bytes, Rows};
 
 /// Columns of everything but the stream's name and the sparkline.
@@ -153,12 +153,12 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
         _ => Style::new(),
     };
     let workers = app.seen.shards.len().max(1) as f64;
-    let share = shard.chunks as f64 * workers / (app.seen.totals.chunks_total.max(1) as f64);
+    let part = shard.chunks as f64 * workers / (app.seen.totals.chunks_total.max(1) as f64);
     Line::from(vec![
         Span::raw(format!(
             "{} {}{} {}  ",
             right(theme, &number.to_string(), 4),
-            left(theme, short(&shard.stream), name),
+            left(theme, name_of(app, &shard.stream), name),
             right(theme, &rows(shard.rows), 8),
             right(theme, &format!("{:.1}", shard.mb_per_s), 7),
         )),
@@ -171,7 +171,7 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
         Span::raw(format!(
             " {} [{}]",
             right(theme, &shard.chunks.to_string(), 4),
-            theme.bar(share, 7)
+            theme.bar(part, 7)
         )),
     ])
 }
@@ -182,9 +182,19 @@ fn sparkline(app: &App, shard: &ShardRow, width: usize) -> String {
     app.theme.sparkline(values.iter(), width)
 }
 
-/// The name without `public.`, which most have.
-fn short(stream: &str) -> &str {
-    stream.strip_prefix("public.").unwrap_or(stream)
+/// The name without its schema, where no other stream has that name.
+fn name_of<'a>(app: &App, stream: &'a str) -> &'a str {
+    let bare = |stream: &'a str| stream.rsplit_once('.').map_or(stream, |(_, name)| name);
+    let name = bare(stream);
+    let mut shards = app.seen.shards.iter();
+    let is_shared = shards.any(|other| {
+        other.stream != stream
+            && other
+                .stream
+                .strip_suffix(name)
+                .is_some_and(|schema| schema.ends_with('.'))
+    });
+    if is_shared { stream } else { name }
 }
 
 /// Rows with three figures: a table's column is narrow.
@@ -210,7 +220,18 @@ fn backends<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Lin
     Line::raw(format!(
         "{} {}{}",
         right(theme, &number.to_string(), 4),
-        left(theme, &backend(shard.source_backend.as_ref()), half),
+        left(
+            theme,
+            &format!(
+                "{} ",
+                fitted(
+                    theme,
+                    &backend(shard.source_backend.as_ref()),
+                    half.saturating_sub(1)
+                )
+            ),
+            half
+        ),
         left(theme, &backend(shard.dest_backend.as_ref()), half),
     ))
 }

@@ -30,7 +30,7 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect) {
     let (theme, state) = (app.theme, &app.history);
     let chosen = state.chosen();
     let trend = chosen.and_then(|row| state.trend_of(row));
-    let title = trend.map_or_else(|| "Trend".to_owned(), |trend| title(trend));
+    let title = trend.map_or_else(|| "Trend".to_owned(), title);
     let frame_of = block(theme, &title, state.pane == Pane::Trend);
     let inner = frame_of.inner(area);
     frame.render_widget(frame_of, area);

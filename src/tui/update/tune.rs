@@ -203,7 +203,7 @@ fn go(app: &mut App, steps: usize) {
 }
 
 fn scroll(app: &mut App, motion: Motion) {
-    let page = usize::from(app.size.1) / 3;
+    let seen = usize::from(app.size.1) / 3;
     let count = match (app.tune.pane, &app.tune.shown) {
         (_, None) => 0,
         (Pane::Values | Pane::Chart, Some(shown)) => shown.summary.settings.len(),
@@ -216,5 +216,5 @@ fn scroll(app: &mut App, motion: Motion) {
         pane => pane,
     };
     let at = &mut app.tune.scrolled[pane as usize];
-    *at = moved(*at, motion, count, page);
+    *at = moved(*at, motion, count, seen);
 }

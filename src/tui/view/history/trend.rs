@@ -30,7 +30,7 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect) {
     let (theme, state) = (app.theme, &app.history);
     let chosen = state.chosen();
     let trend = chosen.and_then(|row| state.trend_of(row));
-    let title = trend.map_or_else(|| "Trend".to_owned(), |trend| title(trend));
+    let title = trend.map_or_else(|| "Trend".to_owned(), title);
     let frame_of = block(theme, &title, state.pane == Pane::Trend);
     let inner = frame_of.inner(area);
     frame.render_widget(frame_of, area);
@@ -102,7 +102,7 @@ fn course<'a>(
         return Vec::new();
     };
     let words = words(theme, trend, width);
-    let drawn = height.saturating_sub(words.len() + 1).clamp(2, 10);
+    let drawn = height.saturating_sub(words.len() + 1).clamp(2, 24);
     let [least, most] = [spread.min, spread.max].map(|mb| ByteRate(mb * 1e6));
     let mut lines = vec![Line::styled(
         format!("{least} .. {most}, oldest first"),

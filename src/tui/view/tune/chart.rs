@@ -55,14 +55,14 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect, tuning: &TuneArtifa
 /// What the signs mean.
 fn legend(theme: Theme, tuning: &TuneArtifact) -> String {
     let [curve, range, median, choice] = signs(theme);
-    let mut text = format!(" {median} median  {range} range ");
+    let mut parts = vec![format!("{median} median"), format!("{range} range")];
     if tuning.summary.choice.is_some() {
-        text.push_str(&format!(" {choice} choice "));
+        parts.push(format!("{choice} choice"));
     }
     if tuning.summary.fit.is_some() {
-        text.push_str(&format!(" {curve} USL "));
+        parts.push(format!("{curve} USL"));
     }
-    text
+    format!(" {} ", parts.join("  "))
 }
 
 /// The signs of a curve, a range, a median and the choice.
@@ -265,7 +265,7 @@ impl Scale {
         let share = (column as f64 - 1.0) / self.span().max(1.0);
         (0.0..=1.0)
             .contains(&share)
-            .then(|| 1.0 + share * (self.most - 1.0))
+            .then_some(1.0 + share * (self.most - 1.0))
     }
 }
 

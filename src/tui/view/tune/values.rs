@@ -48,7 +48,12 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect, tuning: &TuneArtifa
         frame.render_widget(Paragraph::new(text).style(theme.quiet()), inner);
         return;
     }
-    let laid = columns::laid(theme, &COLUMNS, &rows, width);
+    // sides that were measured alone have no reference
+    let columns = match tuning.protocol.reference {
+        Some(_) => &COLUMNS[..],
+        None => &COLUMNS[..AGAINST],
+    };
+    let laid = columns::laid(theme, columns, &rows, width);
     let room = height.saturating_sub(1);
     let chosen = app.tune.scrolled[Pane::Values as usize].min(rows.len() - 1);
     let first = window(chosen.saturating_sub(room / 2), rows.len(), room);

@@ -3,7 +3,7 @@
 //! The rooms of the house, and the one direction in which they may import each other:
 //!
 //! ```text
-//! main -> commands -> {tui, report} -> bench -> {engine, cluster}
+//! main -> commands -> tui -> report -> bench -> {engine, cluster}
 //!      -> {telemetry, postgres, parallelism} -> config -> {units, error}
 //! ```
 //!
@@ -84,6 +84,7 @@ pub mod parallelism;
 pub mod postgres;
 pub mod report;
 pub mod telemetry;
+pub mod tui;
 pub mod units;
 
 pub use error::{Error, Kind, Result};

@@ -17,7 +17,8 @@ const FLOORS: &[&[&str]] = &[
     &["telemetry", "postgres", "parallelism"],
     &["engine", "cluster"],
     &["bench"],
-    &["tui", "report"],
+    &["report"],
+    &["tui"],
     &["commands"],
     &["main"],
 ];

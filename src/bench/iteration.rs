@@ -107,6 +107,7 @@ impl Apparatus {
             Some(binary) => Some((binary, engine::witness(&request).await?)),
             None => None,
         };
+        self.progress.engine_starts(&upcoming, &telemetry);
         let before = self.read_clocks().await;
         let sampler = Sampler::start(
             Arc::clone(&telemetry),

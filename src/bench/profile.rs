@@ -6,6 +6,7 @@
 //! before anything is started. Nothing here connects.
 
 mod document;
+pub mod settings;
 
 use std::path::Path;
 
@@ -35,6 +36,11 @@ const SHIPPED: [(&str, &str); 7] = [
     ("many", include_str!("../../profiles/many.yaml")),
     ("skewed", include_str!("../../profiles/skewed.yaml")),
 ];
+
+/// The names of the shipped profiles, smallest rows first.
+pub fn shipped_names() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|(name, _)| *name)
+}
 
 /// A new profile's document, every key with a word on what it is.
 const TEMPLATE: &str = include_str!("profile/template.yaml");

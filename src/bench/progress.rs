@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use super::artifact::Iteration;
+use super::artifact::{Iteration, ScreenRecord};
 use super::order::Arm;
-use crate::telemetry::counters::{Phase, Totals};
+use super::server_work::ServerWork;
+use super::tune::artifact::TuneArtifact;
+use crate::telemetry::counters::{Phase, Telemetry, Totals};
 
 /// The iteration that is about to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +29,10 @@ pub struct Upcoming {
 }
 
 /// How the iteration stands, five times a second.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sample {
+    /// Seconds since the engine was started.
+    pub at_s: f64,
     /// What the engine is doing.
     pub phase: Phase,
     /// What it has moved.
@@ -37,6 +41,14 @@ pub struct Sample {
     pub mb_per_s: f64,
     /// Rows a second since the last sample.
     pub rows_per_s: f64,
+    /// Cores that rb-bench was busy on since the last sample.
+    pub cpu_rb_bench: f64,
+    /// The same of the source's backends; none for a server on another host.
+    pub cpu_source: Option<f64>,
+    /// The same of the destination's backends.
+    pub cpu_destination: Option<f64>,
+    /// Busy share of each core of this machine, 0 to 1; empty where the system does not tell.
+    pub busy_per_core: Vec<f64>,
 }
 
 /// Someone who wants to see what a session does.
@@ -50,6 +62,9 @@ pub trait Progress: Send + Sync {
     /// An iteration begins.
     fn iteration_began(&self, upcoming: &Upcoming);
 
+    /// The engine starts on an iteration, and tells there what it does.
+    fn engine_starts(&self, _upcoming: &Upcoming, _telemetry: &Arc<Telemetry>) {}
+
     /// An iteration stands so.
     fn sampled(&self, upcoming: &Upcoming, sample: &Sample);
 
@@ -58,6 +73,30 @@ pub trait Progress: Send + Sync {
 
     /// An iteration is done and recorded.
     fn iteration_ended(&self, upcoming: &Upcoming, iteration: &Iteration);
+
+    /// A tuning has one iteration more, and is saved.
+    fn tuned(&self, _tuning: &TuneArtifact) {}
+
+    /// Whether the servers should be asked what they do for the run, once a second.
+    fn wants_server_work(&self) -> bool {
+        false
+    }
+
+    /// What a server does for the run.
+    fn server_works(&self, _work: &ServerWork) {}
+
+    /// What showing it has cost until now; none where there is no screen.
+    fn screen(&self) -> Option<ScreenRecord> {
+        None
+    }
+}
+
+/// How a session is shown, as artifacts name it: with a screen, or headless.
+pub(super) fn mode(progress: &Arc<dyn Progress>) -> &'static str {
+    match progress.screen() {
+        Some(_) => "tui",
+        None => "headless",
+    }
 }
 
 /// Shows nothing.

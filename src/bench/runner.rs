@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::artifact::{
     Artifact, Invocation, Look, PostgresRecord, ProfileRecord, Protocol, SCHEMA, Status, Tool,
 };
+use super::control::Control;
 use super::dataset::Dataset;
 use super::guard::{Guard, Readings};
 use super::host;
@@ -22,10 +23,10 @@ use super::iteration::{Done, invalid};
 use super::metric::Metric;
 use super::noise::Known;
 use super::order::Arm;
-use super::progress::{Progress, Upcoming};
+use super::progress::{self, Progress, Upcoming};
 use super::rig::Rig;
 use super::rules::Rules;
-use super::session::{self, Databases, Open, Plan};
+use super::session::{self, Databases, Open, Plan, Planned};
 use super::store::Output;
 use super::summary;
 use super::target::Leftovers;
@@ -53,20 +54,22 @@ pub async fn run(
     plan: &Plan,
     output: &Output,
     progress: &Arc<dyn Progress>,
-    cancel: &CancellationToken,
+    control: &Control,
     leftovers: &Leftovers,
 ) -> Result<Outcome> {
+    let cancel = control.cancel();
     let mut guard = guard(plan, progress, cancel)?;
     guard.machine().await?;
     let created_at = jiff::Timestamp::now();
     let open = session::open(plan, progress, cancel).await?;
     let mut bench = Bench::set_up(plan, open, created_at, progress, cancel, leftovers).await?;
+    bench.artifact.invocation.ui = progress::mode(progress).into();
     guard
         .servers(async || Readings::of_servers(bench.rig.foreign_backends().await))
         .await?;
     bench.artifact.protocol.guard = Some(guard.record());
     // the copies must go whatever happens, a defect of ours included
-    let outcome = AssertUnwindSafe(bench.measure(plan, output, progress))
+    let outcome = AssertUnwindSafe(bench.measure(plan, output, progress, control))
         .catch_unwind()
         .await;
     let failures = bench.rig.clean_up().await;
@@ -75,6 +78,7 @@ pub async fn run(
         Ok(outcome) => outcome.err(),
         Err(panic) => std::panic::resume_unwind(panic),
     };
+    bench.artifact.ui = progress.screen();
     bench.finish(output, error)
 }
 
@@ -149,6 +153,7 @@ impl Bench {
         plan: &Plan,
         output: &Output,
         progress: &Arc<dyn Progress>,
+        control: &Control,
     ) -> Result<()> {
         let (dataset, state) = (plan.profile.dataset.as_ref(), plan.profile.target);
         self.rig.make_ready(&plan.id, dataset, state).await?;
@@ -159,7 +164,12 @@ impl Bench {
         self.artifact.warnings.append(&mut self.rig.targets.notes);
         let planned = plan.iterations();
         let of = planned.len() as u32;
+        let mut last: Option<Planned> = None;
         for (n, planned) in planned.into_iter().enumerate() {
+            if last.is_some_and(|last| last.is_of_other_pair(planned)) {
+                control.between_pairs(progress).await?;
+            }
+            last = Some(planned);
             let upcoming = Upcoming {
                 arm: planned.arm,
                 warmup: planned.warmup,
@@ -173,6 +183,7 @@ impl Bench {
                 .run(planned, upcoming, &pipelines[&planned.arm])
                 .await
                 .map_err(|error| error.context(format!("iteration {}, {}", n + 1, planned.arm)))?;
+            self.artifact.ui = progress.screen();
             self.record(done, output)?;
             if self.may_end(progress) {
                 break;
@@ -308,6 +319,7 @@ fn blank(
             noise_floor: None,
             guard: None,
         },
+        ui: None,
         iterations: Vec::new(),
         summary: summary::of(&[], &plan.rules, Status::Partial, None),
         warnings,

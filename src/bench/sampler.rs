@@ -13,6 +13,7 @@ use super::artifact::Series;
 use super::host::HostClock;
 use super::progress::{Progress, Sample, Upcoming};
 use super::server::Company;
+use super::server_work::ServerWork;
 use crate::postgres::Session;
 use crate::telemetry::counters::{Side, Telemetry};
 use crate::telemetry::sampler::{cpu_secs_of, own_cpu_secs};
@@ -138,7 +139,13 @@ async fn watch(
                 // a server that does not answer must not hold up the end of the iteration
                 tokio::select! {
                     company = Company::seen(watch) => seen.company = seen.company.most(company),
-                    () = stop.cancelled() => {}
+                    () = stop.cancelled() => continue,
+                }
+                if progress.wants_server_work() {
+                    tokio::select! {
+                        work = ServerWork::seen(watch, &telemetry) => progress.server_works(&work),
+                        () = stop.cancelled() => {}
+                    }
                 }
             }
         }
@@ -178,23 +185,24 @@ fn append(series: &mut Series, last: &Reading, now: &Reading, telemetry: &Teleme
     series.t_s.push(rounded(now.at));
     series.rows_per_s.push(rows_per_s.round());
     series.mb_per_s.push(rounded(mb_per_s));
-    series
-        .cpu_rb_bench
-        .push(rounded((now.own - last.own).max(0.0) / span));
-    series
-        .cpu_source
-        .push(cores(now.cpu.source, last.cpu.source));
-    series
-        .cpu_destination
-        .push(cores(now.cpu.destination, last.cpu.destination));
-    series
-        .host_busy
-        .push(now.host.since(&last.host).busy().map(rounded));
+    let cpu_rb_bench = rounded((now.own - last.own).max(0.0) / span);
+    let cpu_source = cores(now.cpu.source, last.cpu.source);
+    let cpu_destination = cores(now.cpu.destination, last.cpu.destination);
+    let host = now.host.since(&last.host);
+    series.cpu_rb_bench.push(cpu_rb_bench);
+    series.cpu_source.push(cpu_source);
+    series.cpu_destination.push(cpu_destination);
+    series.host_busy.push(host.busy().map(rounded));
     Sample {
+        at_s: now.at,
         phase: telemetry.phase(),
         totals: now.totals,
         mb_per_s,
         rows_per_s,
+        cpu_rb_bench,
+        cpu_source,
+        cpu_destination,
+        busy_per_core: host.busy_per_core,
     }
 }
 

@@ -96,6 +96,16 @@ impl Counters {
         }
     }
 
+    /// Bytes of log written.
+    pub(super) fn wal_bytes(self) -> Option<u64> {
+        self.wal
+    }
+
+    /// Checkpoints, timed and requested.
+    pub(super) fn checkpoints(self) -> Option<u64> {
+        Some(self.timed? + self.requested?)
+    }
+
     /// What happened since an earlier reading.
     pub(super) fn since(self, earlier: Self) -> ServerActivity {
         let difference = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));

@@ -92,6 +92,13 @@ pub struct Planned {
     pub pair: u32,
 }
 
+impl Planned {
+    /// Whether a pair is complete when this iteration follows: warm-ups stand alone.
+    pub(super) fn is_of_other_pair(self, next: Self) -> bool {
+        self.warmup || next.warmup || self.pair != next.pair
+    }
+}
+
 impl Plan {
     /// The arms of each pair, in the order they run.
     #[must_use]

@@ -185,7 +185,8 @@ fn part(of: f64, whole: f64) -> f64 {
 }
 
 /// A distribution of an iteration; none where it is not there or not readable.
-pub(super) fn distribution(iteration: &Iteration, name: &str) -> Option<Histogram<u64>> {
+#[must_use]
+pub fn distribution(iteration: &Iteration, name: &str) -> Option<Histogram<u64>> {
     decode(iteration.hdr.get(name)?).ok()
 }
 

@@ -12,6 +12,7 @@ mod papers;
 mod run;
 mod saved;
 mod subject;
+mod tui;
 mod tune;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -30,6 +31,7 @@ pub use self::saved::{
     RepeatArgs, ReportArgs, Schema, SchemaArgs,
 };
 pub use self::subject::{GuardChoice, SubjectFlags};
+pub use self::tui::{ColorChoice, TuiArgs};
 pub use self::tune::TuneArgs;
 
 /// How output is printed.
@@ -92,6 +94,8 @@ pub enum Command {
     Marks(MarksArgs),
     /// Capture changes: make what a pipeline with sync_mode cdc needs, look at it, drop it
     Cdc(CdcArgs),
+    /// The workbench: choose a profile, watch it run, change a setting, compare
+    Tui(TuiArgs),
     /// Find the parallelism for these databases, and what `auto` loses against it
     Tune(TuneArgs),
     /// List the profiles that can be benchmarked; show, check and make one

@@ -9,9 +9,9 @@ use super::ClusterOptions;
 /// What is measured, and on which databases.
 #[derive(Debug, Clone, Args)]
 pub struct SubjectFlags {
-    /// Profile to run: a shipped one (`rb-bench profiles`) or a YAML file
-    #[arg(long, short, default_value = "medium", value_name = "PROFILE")]
-    pub profile: String,
+    /// Profile to run: a shipped one (`rb-bench profiles`) or a YAML file; medium when omitted
+    #[arg(long, short, value_name = "PROFILE")]
+    pub profile: Option<String>,
     /// Rows of the dataset; the profile's when omitted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rows: Option<u64>,
@@ -30,6 +30,14 @@ pub struct SubjectFlags {
     /// The managed server.
     #[command(flatten)]
     pub cluster: ClusterOptions,
+}
+
+impl SubjectFlags {
+    /// The profile that was typed, or the one that stands for none.
+    #[must_use]
+    pub fn profile_name(&self) -> &str {
+        self.profile.as_deref().unwrap_or("medium")
+    }
 }
 
 /// What is done about a machine that is not quiet.

@@ -46,7 +46,7 @@ const SUPERUSER: &str = "postgres";
 const DROP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the managed server comes from and lives. The default is what a user without flags gets.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClusterOptions {
     /// Directory of the Postgres programs; searched for when `None`.
     pub pg_bin: Option<PathBuf>,

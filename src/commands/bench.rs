@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{gates, interrupt, print_line, subject};
 use crate::bench::binary::Binary;
+use crate::bench::control::Control;
 use crate::bench::order::Arm;
 use crate::bench::profile::Profile;
 use crate::bench::progress::Progress;
@@ -16,8 +17,6 @@ use crate::bench::runner::{self, Outcome};
 use crate::bench::session::Plan;
 use crate::bench::store::Output;
 use crate::bench::target::Leftovers;
-use tokio_util::sync::CancellationToken;
-
 use crate::cli::{Arms, BenchArgs, Format, GateFlags};
 use crate::config::mask_secrets;
 use crate::error::{Error, Kind, Result};
@@ -28,8 +27,8 @@ use crate::report::{Paper, summary};
 pub(super) async fn run(args: BenchArgs) -> Result<u8> {
     let plan = plan(&args)?;
     let output = Output::at(&args.out)?;
-    let outcome = shown(async |progress, cancel, leftovers| {
-        runner::run(&plan, &output, &progress, &cancel, &leftovers).await
+    let outcome = shown(async |progress, control, leftovers| {
+        runner::run(&plan, &output, &progress, &control, &leftovers).await
     })
     .await?;
     report(&args, outcome)
@@ -142,7 +141,7 @@ fn refuse_what_has_no_effect(args: &BenchArgs) -> Result<()> {
 /// Runs a session with its progress on stderr, ended in good order by a signal; says what it left
 /// behind.
 pub(super) async fn shown<T>(
-    session: impl AsyncFnOnce(Arc<dyn Progress>, CancellationToken, Leftovers) -> Result<T>,
+    session: impl AsyncFnOnce(Arc<dyn Progress>, Control, Leftovers) -> Result<T>,
 ) -> Result<T> {
     let terminal = Arc::new(Terminal::stderr());
     let leftovers = Leftovers::default();
@@ -151,7 +150,12 @@ pub(super) async fn shown<T>(
         move |line| teller.line(line),
         move || left_behind(&left, "was left behind; drop it"),
     )?;
-    let outcome = session(Arc::clone(&terminal) as _, cancel, leftovers.clone()).await;
+    let outcome = session(
+        Arc::clone(&terminal) as _,
+        Control::new(cancel),
+        leftovers.clone(),
+    )
+    .await;
     terminal.clear();
     for line in left_behind(&leftovers, "could not be dropped; drop it") {
         terminal.line(&line);

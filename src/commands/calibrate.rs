@@ -21,8 +21,8 @@ pub(super) async fn run(args: CalibrateArgs) -> Result<u8> {
     let plan = plan(&args)?;
     let floors = subject::floors_to_fill(&args.subject)?;
     let output = Output::at(floors.directory())?;
-    let outcome = bench::shown(async |progress, cancel, leftovers| {
-        runner::run(&plan, &output, &progress, &cancel, &leftovers).await
+    let outcome = bench::shown(async |progress, control, leftovers| {
+        runner::run(&plan, &output, &progress, &control, &leftovers).await
     })
     .await?;
     if let Some(error) = outcome.error {

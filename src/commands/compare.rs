@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{gates, print_line};
 use crate::bench::archive;
-use crate::bench::artifact::{Artifact, ComparisonRecord};
+use crate::bench::artifact::ComparisonRecord;
 use crate::bench::compared::{self, Compared, Side};
 use crate::bench::conditions::Condition;
 use crate::bench::order::Arm;
-use crate::bench::rules::Rules;
 use crate::cli::{CompareArgs, CompareFormat, ComparedArm};
 use crate::error::{Error, Kind, Result};
 use crate::report::{Paper, compared as report, html};
@@ -38,7 +37,8 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
                 ComparedArm::After => Arm::After,
             };
             let side = |session| Side { session, arm };
-            let rules = rules(args, [&before, &after]).with_gates(&metrics);
+            let rules = compared::rules_between([&before, &after], args.noise_threshold)
+                .with_gates(&metrics);
             Compared::between(side(&before), side(&after), &rules, &allowed)?
         }
     };
@@ -55,13 +55,6 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
         .remedy("measure more (--iters), or leave it out"));
     }
     Ok(gates::exit_code(&args.gates, compared.verdicts.iter()))
-}
-
-/// By the threshold that was typed, else the larger one of the sessions.
-fn rules(args: &CompareArgs, sessions: [&Artifact; 2]) -> Rules {
-    let kept = sessions.iter().map(|s| s.protocol.noise_threshold_pct);
-    let percent = args.noise_threshold;
-    Rules::at(percent.unwrap_or_else(|| kept.fold(0.0, f64::max)) / 100.0)
 }
 
 fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {

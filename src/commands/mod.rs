@@ -27,9 +27,10 @@ mod schema;
 mod selftest;
 mod subject;
 mod supervise;
+mod tui;
 mod tune;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use crate::cli::{CdcAction, Cli, ClusterAction, Command, CompareFormat, Format};
@@ -38,7 +39,11 @@ use crate::error::{Error, Kind, Result};
 /// Runs the command that was typed and returns its exit code.
 #[must_use]
 pub fn dispatch(cli: Cli) -> ExitCode {
-    log_to_stderr();
+    // what is written to the workbench's own terminal would tear its screen
+    let is_screen = matches!(cli.command, Some(Command::Tui(_))) && std::io::stderr().is_terminal();
+    if !is_screen {
+        log_to_stderr();
+    }
     let json = wants_json(&cli);
     let outcome: Result<u8> = match cli.command {
         Some(Command::Cluster(args)) => cluster::run(args),
@@ -59,6 +64,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Doctor(args)) => in_runtime(doctor::run(args)),
         Some(Command::Completions(args)) => completions::run(args.shell),
         Some(Command::Man(args)) => man::run(args.out.as_deref()),
+        Some(Command::Tui(args)) => tui::run(args),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
         Some(Command::Calibrate(args)) => in_runtime(calibrate::run(args)),
         Some(Command::Selftest(args)) => selftest::run(&args),
@@ -112,6 +118,7 @@ fn wants_json(cli: &Cli) -> bool {
             | Command::Completions(_)
             | Command::Man(_)
             | Command::Supervise(_)
+            | Command::Tui(_)
             | Command::Attend(_),
         ) => Format::Text,
     };

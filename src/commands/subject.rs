@@ -22,7 +22,7 @@ pub(super) fn profile(flags: &SubjectFlags) -> Result<Profile> {
     } else {
         let profile = match &flags.pipeline {
             Some(path) => Profile::of_pipeline(path)?,
-            None => Profile::find(&flags.profile)?,
+            None => Profile::find(flags.profile_name())?,
         };
         return Ok(profile.with_rows(flags.rows));
     };

@@ -1,44 +1,41 @@
 //! `rb-bench tune`: from what was typed to a tuning, and from its outcome to text and a document.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
 use super::{bench, print_line, subject};
-use crate::bench::guard::GuardMode;
-use crate::bench::profile::Profile;
 use crate::bench::rules::Rules;
-use crate::bench::session::{Databases, Plan};
-use crate::bench::store::{self, Output};
-use crate::bench::tune::artifact::{TuneArtifact, TuneIteration};
+use crate::bench::session::Plan;
+use crate::bench::store::Output;
 use crate::bench::tune::isolate::{self, IsolatePlan};
 use crate::bench::tune::knob::Knob;
 use crate::bench::tune::recorder::Outcome;
 use crate::bench::tune::tuning::{self, TunePlan};
+use crate::bench::tune::{self, document};
 use crate::cli::{Format, TuneArgs};
-use crate::config::{Document, mask_secrets, process_environment, with_value_at};
+use crate::config::mask_secrets;
 use crate::error::{Error, Kind, Result};
-use crate::report::{Paper, tune};
+use crate::report::{self, Paper};
 
 /// The exit code where the regret exceeds what is allowed.
 const REGRESSION: u8 = 3;
 /// The least pairs from which an interval can be made.
 const LEAST_PAIRS: u32 = 6;
-/// The most rounds, pairs or values that the command line takes.
-const MOST: u32 = 1_000;
 
 /// Runs the tuning that was typed.
 pub(super) async fn run(args: TuneArgs) -> Result<u8> {
     let resumed = args
         .resume
         .as_deref()
-        .map(|name| interrupted(name, &args.out))
+        .map(|name| tune::plan::interrupted(name, &args.out))
         .transpose()?;
     if args.isolate {
         return sides(&args).await;
     }
     let plan = match &resumed {
         None => plan(&args)?,
-        Some(artifact) => plan_again(&args, artifact)?,
+        Some(artifact) => tune::plan::again(
+            artifact,
+            |of_document| subject::databases(&args.subject, of_document),
+            typed_arguments(),
+        )?,
     };
     if args.fail_on_regret.is_some() && plan.session.pairs < LEAST_PAIRS {
         return Err(Error::new(
@@ -48,11 +45,11 @@ pub(super) async fn run(args: TuneArgs) -> Result<u8> {
     }
     // found out now, not after an hour
     if let (Some(file), Some(value)) = (&args.write, plan.values.first()) {
-        changed(file, plan.knob, value)?;
+        document::changed(file, plan.knob, value)?;
     }
     let output = Output::at(&args.out)?;
-    let outcome = bench::shown(async |progress, cancel, leftovers| {
-        tuning::run(&plan, resumed, &output, &progress, &cancel, &leftovers).await
+    let outcome = bench::shown(async |progress, control, leftovers| {
+        tuning::run(&plan, resumed, &output, &progress, &control, &leftovers).await
     })
     .await?;
     report(&args, Some(plan.knob), outcome)
@@ -73,11 +70,11 @@ fn plan(args: &TuneArgs) -> Result<TunePlan> {
             (Knob::find(name)?, values)
         }
     };
-    checked(TunePlan {
+    tune::plan::checked(TunePlan {
         values: knob.ordered(&values)?,
         session: typed(args)?,
         knob,
-        rounds: args.rounds.unwrap_or(3),
+        rounds: args.rounds.unwrap_or(tune::plan::ROUNDS),
     })
 }
 
@@ -93,11 +90,16 @@ fn typed(args: &TuneArgs) -> Result<Plan> {
             .unwrap_or_else(|| u64::from(rand::random::<u32>())),
         rules: Rules::at(args.noise_threshold / 100.0),
         in_place: args.subject.in_place,
-        ..session(
+        ..tune::plan::session(
             profile,
             subject::databases(&args.subject, args.subject.pipeline.is_some()),
+            typed_arguments(),
         )
     })
+}
+
+fn typed_arguments() -> Vec<String> {
+    std::env::args().skip(1).map(|a| mask_secrets(&a)).collect()
 }
 
 /// The whole and each side alone.
@@ -107,138 +109,14 @@ async fn sides(args: &TuneArgs) -> Result<u8> {
             pairs: 0,
             ..typed(args)?
         },
-        rounds: args.rounds.unwrap_or(LEAST_PAIRS),
+        rounds: args.rounds.unwrap_or(tune::plan::ISOLATE_ROUNDS),
     };
     let output = Output::at(&args.out)?;
-    let outcome = bench::shown(async |progress, cancel, leftovers| {
-        isolate::run(&plan, &output, &progress, &cancel, &leftovers).await
+    let outcome = bench::shown(async |progress, control, leftovers| {
+        isolate::run(&plan, &output, &progress, &control, &leftovers).await
     })
     .await?;
     report(args, None, outcome)
-}
-
-/// The plan of a tuning that was interrupted, from its file; passwords are not in there.
-fn plan_again(args: &TuneArgs, artifact: &TuneArtifact) -> Result<TunePlan> {
-    let (protocol, profile) = (&artifact.protocol, &artifact.profile);
-    let of_document = protocol.databases == "of_document";
-    if protocol.rounds > MOST || protocol.pairs > MOST || protocol.values.len() > MOST as usize {
-        return Err(Error::new(
-            Kind::Data,
-            "--resume: the file asks for more rounds, pairs or values than a tuning can have",
-        ));
-    }
-    if (protocol.databases == "given") != args.subject.source_url.is_some() {
-        let wrong = if args.subject.source_url.is_some() {
-            "it was not begun with --source-url and --dest-url"
-        } else {
-            "it was begun with --source-url and --dest-url, which are not kept; give them again"
-        };
-        return Err(Error::new(Kind::Usage, format!("--resume: {wrong}")));
-    }
-    let found = match profile.origin.as_str() {
-        "shipped" => Profile::find(&profile.name)?,
-        path if of_document => Profile::of_pipeline(Path::new(path))?,
-        path => Profile::find(path)?,
-    };
-    let knob = Knob::find(protocol.knob.as_deref().unwrap_or_default())?;
-    let session = Plan {
-        label: artifact.label.clone(),
-        warmup: protocol.warmup,
-        pairs: protocol.pairs,
-        seed: protocol.seed,
-        rules: Rules::at(protocol.noise_threshold_pct / 100.0),
-        in_place: protocol.writes_to == "in_place",
-        ..session(
-            found.with_rows(profile.rows),
-            subject::databases(&args.subject, of_document),
-        )
-    };
-    checked(TunePlan {
-        session,
-        knob,
-        values: protocol.values.clone(),
-        rounds: protocol.rounds,
-    })
-}
-
-/// What every tuning's session has in common.
-fn session(profile: Profile, databases: Databases) -> Plan {
-    Plan {
-        id: format!("{:08x}", rand::random::<u32>()),
-        label: None,
-        profile: profile.without_arms(),
-        databases,
-        both_arms: false,
-        warmup: 0,
-        pairs: 0,
-        seed: 0,
-        rules: Rules::at(0.0),
-        binaries: BTreeMap::new(),
-        guard: GuardMode::Off,
-        floors: None,
-        in_place: false,
-        arguments: std::env::args().skip(1).map(|a| mask_secrets(&a)).collect(),
-    }
-}
-
-/// The plan, its values tried on the document.
-fn checked(plan: TunePlan) -> Result<TunePlan> {
-    for value in &plan.values {
-        plan.pipeline(value)?;
-    }
-    Ok(plan)
-}
-
-/// The tuning to go on with.
-fn interrupted(name: &str, directory: &Path) -> Result<TuneArtifact> {
-    let path = if name == "latest" {
-        store::latest_tuning(directory)?
-    } else {
-        PathBuf::from(name)
-    };
-    let artifact = store::load_tuning(&path)?;
-    if artifact.protocol.knob.is_none() {
-        return Err(Error::new(
-            Kind::Unsupported,
-            format!("{} holds sides, which are not resumed", path.display()),
-        )
-        .remedy("measure them again: rb-bench tune --isolate"));
-    }
-    let delivered = |one: &TuneIteration| one.iteration.verify.is_ok();
-    if !artifact.iterations.iter().all(delivered) {
-        return Err(Error::new(
-            Kind::Verification,
-            format!(
-                "in {} an iteration did not deliver its rows: what follows it says nothing",
-                path.display()
-            ),
-        )
-        .remedy("find out why, and tune anew"));
-    }
-    if !artifact.partial {
-        return Err(Error::new(
-            Kind::Incompatible,
-            format!(
-                "{} ended as planned; there is nothing to go on with",
-                path.display()
-            ),
-        ));
-    }
-    Ok(artifact)
-}
-
-/// The document with the value in it, and nothing else changed.
-fn changed(file: &Path, knob: Knob, value: &str) -> Result<String> {
-    let text = std::fs::read_to_string(file).map_err(|e| Error::file("read", file, e))?;
-    let name = file.display().to_string();
-    let document = Document::read(&text, &name, &process_environment)?;
-    // a profile has its pipeline one level further in
-    let inside = if document.at("pipeline.version").is_some() {
-        "pipeline."
-    } else {
-        ""
-    };
-    with_value_at(&text, &name, &format!("{inside}{}", knob.key()), value)
 }
 
 fn report(args: &TuneArgs, knob: Option<Knob>, outcome: Outcome) -> Result<u8> {
@@ -255,7 +133,7 @@ fn report(args: &TuneArgs, knob: Option<Knob>, outcome: Outcome) -> Result<u8> {
         }
         Format::Text if artifact.iterations.is_empty() => {}
         Format::Text => {
-            let text = tune::text(&artifact, path.as_deref(), Paper::stdout());
+            let text = report::tune::text(&artifact, path.as_deref(), Paper::stdout());
             print_line(text.trim_end())?;
         }
     }
@@ -268,7 +146,8 @@ fn report(args: &TuneArgs, knob: Option<Knob>, outcome: Outcome) -> Result<u8> {
         return Err(error);
     }
     if let (Some(file), Some(knob)) = (&args.write, knob) {
-        write(file, knob, &artifact)?;
+        let written = document::write(file, knob, &artifact)?;
+        super::print_error(&format!("rb-bench: {written}"));
     }
     let regret = artifact
         .summary
@@ -279,33 +158,4 @@ fn report(args: &TuneArgs, knob: Option<Knob>, outcome: Outcome) -> Result<u8> {
         .fail_on_regret
         .is_some_and(|limit| regret.is_some_and(|low| low * 100.0 > limit));
     Ok(if exceeded { REGRESSION } else { 0 })
-}
-
-/// Puts the choice into a document, whole or not at all; told on stderr.
-fn write(file: &Path, knob: Knob, artifact: &TuneArtifact) -> Result<()> {
-    let summary = &artifact.summary;
-    let Some(choice) = &summary.choice else {
-        return Err(Error::internal("a tuning that ended has no choice"));
-    };
-    let contradicted = summary
-        .confirmation
-        .as_ref()
-        .filter(|c| c.verdict == "IMPROVED");
-    if let Some(confirmation) = contradicted {
-        super::print_error(&format!(
-            "rb-bench: {} is left as it is: {} was faster than the choice in fresh pairs",
-            file.display(),
-            confirmation.reference
-        ));
-        return Ok(());
-    }
-    let text = changed(file, knob, &choice.setting)?;
-    store::replace(file, text.as_bytes())?;
-    super::print_error(&format!(
-        "rb-bench: wrote {} = {} to {}",
-        knob.key(),
-        choice.setting,
-        file.display()
-    ));
-    Ok(())
 }

@@ -82,6 +82,10 @@ impl Document {
         })
     }
 
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
     /// The document's name in messages.
     #[must_use]
     pub fn origin(&self) -> &str {
@@ -207,6 +211,12 @@ impl Override {
         &self.key
     }
 
+    /// Where it was given.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The value as written, secrets masked.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -221,7 +231,7 @@ impl Override {
 }
 
 /// Whether a key names a password, or was meant to.
-fn is_password(key: &str) -> bool {
+pub(super) fn is_password(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
     shape_check::nearest(last, ["password"].into_iter()).is_some()
 }

@@ -23,6 +23,7 @@ pub mod problems;
 mod reader;
 pub mod relation;
 pub mod report;
+pub mod settings;
 pub mod shape;
 mod shape_check;
 mod tree;

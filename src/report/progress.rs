@@ -242,6 +242,7 @@ mod tests {
             },
             mb_per_s: 158.3,
             rows_per_s: 41_000.0,
+            ..Sample::default()
         };
         insta::assert_snapshot!(live(&UPCOMING, &sample), @"[ 3/12] pair 1, after  copying   37 %  158 MB/s  41.0 krow/s  71.0 MB");
         let session = examples::session();

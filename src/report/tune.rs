@@ -98,7 +98,8 @@ fn resumable(artifact: &TuneArtifact) -> &'static str {
 }
 
 /// What was tuned, in one word; the sides where they were measured alone.
-pub(super) fn name_of(artifact: &TuneArtifact) -> &str {
+#[must_use]
+pub fn name_of(artifact: &TuneArtifact) -> &str {
     let knob = artifact.protocol.knob.as_deref().unwrap_or("sides");
     knob.rsplit('.').next().unwrap_or(knob)
 }

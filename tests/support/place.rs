@@ -2,6 +2,8 @@
 //!
 //! Dropping a place checks that no process is left in it.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;

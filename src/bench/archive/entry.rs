@@ -6,6 +6,7 @@ use crate::bench::artifact::{Artifact, Status};
 use crate::bench::conditions::Conditions;
 use crate::bench::order::Arm;
 use crate::bench::stats::Spread;
+use crate::bench::tune::artifact::TuneArtifact;
 
 /// A saved session in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +68,60 @@ impl Entry {
                 .comparison
                 .as_ref()
                 .map(|comparison| comparison.verdict.clone()),
+        }
+    }
+}
+
+/// A saved tuning in short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TuningEntry {
+    /// The file's name in its directory.
+    pub file: String,
+    /// The tuning's id.
+    pub id: String,
+    /// When it began, UTC.
+    pub created_at: String,
+    /// The user's name for it.
+    pub label: Option<String>,
+    /// The profile that was tuned.
+    pub profile: String,
+    /// The key that was tuned; null where the sides were measured alone.
+    pub knob: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// Iterations that are kept in it.
+    pub iterations: u32,
+    /// The value to use, once that is known.
+    pub choice: Option<String>,
+    /// What the reference loses against it, a share of wall time; null before that was measured.
+    pub regret: Option<f64>,
+    /// The confirmation's verdict; where the sides were measured alone, the destination's against the
+    /// source.
+    pub verdict: Option<String>,
+}
+
+impl TuningEntry {
+    /// The short form of a tuning that is kept in this file.
+    #[must_use]
+    pub fn of(file: &str, tuning: &TuneArtifact) -> Self {
+        let summary = &tuning.summary;
+        let confirmation = summary.confirmation.as_ref();
+        let limit = summary.limit.as_ref();
+        Self {
+            file: file.to_owned(),
+            id: tuning.id.clone(),
+            created_at: tuning.created_at.clone(),
+            label: tuning.label.clone(),
+            profile: tuning.profile.name.clone(),
+            knob: tuning.protocol.knob.clone(),
+            status: summary.status,
+            iterations: tuning.iterations.len() as u32,
+            choice: summary.choice.as_ref().map(|choice| choice.setting.clone()),
+            regret: confirmation.and_then(|c| c.regret),
+            verdict: confirmation
+                .map(|c| &c.verdict)
+                .or(limit.map(|l| &l.verdict))
+                .cloned(),
         }
     }
 }

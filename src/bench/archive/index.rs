@@ -11,10 +11,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Entry;
+use super::{Entry, TuningEntry};
 
-/// The file's name. Another form of [`Entry`] takes another number.
-const NAME: &str = ".rb-bench-index.v1";
+/// The file's name. Another form of [`Content`] takes another number.
+const NAME: &str = ".rb-bench-index.v2";
 
 /// Which state of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,9 @@ impl Stamp {
 pub(super) enum Content {
     /// A session.
     Session(Box<Entry>),
-    /// Another kind of artifact of rb-bench, or something else's JSON.
+    /// A tuning.
+    Tuning(Box<TuningEntry>),
+    /// Something else's JSON.
     Other,
 }
 

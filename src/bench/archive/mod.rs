@@ -10,12 +10,12 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use entry::Entry;
+pub use entry::{Entry, TuningEntry};
 use index::{Content, Index, Stamp};
 
 use super::artifact::{Artifact, SCHEMA};
 use super::store;
-use super::tune::artifact::TuneArtifact;
+use super::tune::artifact::{self as tuned, TuneArtifact};
 use crate::config::nearest;
 use crate::error::{Error, Kind, Result};
 
@@ -25,7 +25,7 @@ const TUNINGS: &str = "rb-bench.tune.";
 /// Fewest digits of an id that are taken for one.
 const SHORTEST_ID: usize = 4;
 
-/// A file that should be a session and cannot be read.
+/// A file that should be an artifact and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Unreadable {
     /// The file's name in its directory.
@@ -34,11 +34,12 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-/// The sessions in a directory.
+/// The sessions and tunings in a directory.
 #[derive(Debug)]
 pub struct Archive {
     directory: PathBuf,
     entries: Vec<Entry>,
+    tunings: Vec<TuningEntry>,
     unreadable: Vec<Unreadable>,
 }
 
@@ -55,6 +56,7 @@ impl Archive {
         let mut archive = Self {
             directory: directory.to_owned(),
             entries: Vec::new(),
+            tunings: Vec::new(),
             unreadable: Vec::new(),
         };
         for (file, stamp) in files_in(directory)? {
@@ -64,14 +66,7 @@ impl Archive {
                 .map_or_else(|| content_of(&file, &directory.join(&file)), Ok);
             match content {
                 Ok(content) => {
-                    if let Content::Session(entry) = &content {
-                        // the directory says what the file is called, not what is in the index
-                        let file = file.clone();
-                        archive.entries.push(Entry {
-                            file,
-                            ..Entry::clone(entry)
-                        });
-                    }
+                    archive.list(&file, &content);
                     index.add(file, stamp, content);
                 }
                 // another day it may be readable, by another user or another version
@@ -84,7 +79,26 @@ impl Archive {
         archive
             .entries
             .sort_by(|a, b| (&a.created_at, &a.file).cmp(&(&b.created_at, &b.file)));
+        archive
+            .tunings
+            .sort_by(|a, b| (&a.created_at, &a.file).cmp(&(&b.created_at, &b.file)));
         Ok(archive)
+    }
+
+    /// Takes a file's content in; the directory says what the file is called, not what is in the index.
+    fn list(&mut self, file: &str, content: &Content) {
+        let file = file.to_owned();
+        match content {
+            Content::Session(entry) => self.entries.push(Entry {
+                file,
+                ..Entry::clone(entry)
+            }),
+            Content::Tuning(entry) => self.tunings.push(TuningEntry {
+                file,
+                ..TuningEntry::clone(entry)
+            }),
+            Content::Other => {}
+        }
     }
 
     /// Every session, oldest first.
@@ -93,7 +107,19 @@ impl Archive {
         &self.entries
     }
 
-    /// Files that should be sessions and cannot be read.
+    /// Every tuning, oldest first.
+    #[must_use]
+    pub fn tunings(&self) -> &[TuningEntry] {
+        &self.tunings
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Files that should be artifacts and cannot be read.
     #[must_use]
     pub fn unreadable(&self) -> &[Unreadable] {
         &self.unreadable
@@ -262,7 +288,7 @@ fn files_in(directory: &Path) -> Result<Vec<(String, Stamp)>> {
     Ok(files)
 }
 
-/// What a file holds, or why a session in it cannot be read.
+/// What a file holds, or why an artifact in it cannot be read.
 fn content_of(file: &str, path: &Path) -> Result<Content, String> {
     let schema = store::read(path).and_then(|bytes| store::schema_of(&bytes, path));
     let said = |error: Error| error.message().to_owned();
@@ -271,8 +297,12 @@ fn content_of(file: &str, path: &Path) -> Result<Content, String> {
             let session = store::load(path).map_err(said)?;
             Ok(Content::Session(Box::new(Entry::of(file, &session))))
         }
-        // a session of a version to come is worth a word, another kind of artifact is not
-        schema if schema.starts_with("rb-bench.run.") => {
+        schema if schema == tuned::SCHEMA => {
+            let tuning = store::load_tuning(path).map_err(said)?;
+            Ok(Content::Tuning(Box::new(TuningEntry::of(file, &tuning))))
+        }
+        // an artifact of a version to come is worth a word, something else's file is not
+        schema if schema.starts_with("rb-bench.run.") || schema.starts_with(TUNINGS) => {
             Err(format!("it has the format `{schema}`"))
         }
         _ => Ok(Content::Other),

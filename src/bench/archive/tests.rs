@@ -1,6 +1,7 @@
 //! Archives of small sessions: what is found by which word, and when a file is read again.
 
 use super::*;
+use crate::bench::artifact::Status;
 use crate::bench::examples;
 use crate::bench::store::Output;
 
@@ -129,7 +130,8 @@ fn what_is_no_session_is_told_or_passed_over() {
     for (name, text) in [
         ("cut.json", "{\"schema\": \"rb-bench.run.v1\","),
         ("newer.json", "{\"schema\": \"rb-bench.run.v9\"}"),
-        ("tune.json", "{\"schema\": \"rb-bench.tune.v1\"}"),
+        ("cut-tune.json", "{\"schema\": \"rb-bench.tune.v1\"}"),
+        ("other.json", "{\"schema\": \"rb-bench.compare.v1\"}"),
         ("notes.txt", "hello"),
         (".hidden.json", "hello"),
     ] {
@@ -143,7 +145,27 @@ fn what_is_no_session_is_told_or_passed_over() {
         .map(|u| u.file.as_str())
         .collect();
     files.sort_unstable();
-    assert_eq!(files, ["cut.json", "newer.json"]);
+    assert_eq!(files, ["cut-tune.json", "cut.json", "newer.json"]);
+}
+
+#[test]
+fn a_tuning_is_listed_beside_the_sessions() {
+    let (place, _) = archive_of(&FOUR[..1]);
+    let mut tuning = examples::tuning(&[("1", 1, &[3.0, 3.1, 3.2]), ("2", 2, &[1.7, 1.7, 1.8])]);
+    tuning.summary = crate::bench::tune::summary::of(&tuning, Status::Complete, None);
+    Output::at(place.path()).unwrap().save(&tuning).unwrap();
+    // the second look is at the index
+    for _ in 0..2 {
+        let archive = Archive::open(place.path()).unwrap();
+        assert_eq!(archive.entries().len(), 1);
+        let [entry] = archive.tunings() else {
+            panic!("{:?}", archive.tunings());
+        };
+        assert_eq!(entry.choice.as_deref(), Some("2"));
+        assert_eq!(entry.knob.as_deref(), Some("resources.parallelism"));
+        assert_eq!((entry.iterations, entry.status), (6, Status::Complete));
+        assert!(place.path().join(&entry.file).is_file());
+    }
 }
 
 #[test]
@@ -162,7 +184,7 @@ fn a_path_needs_no_archive() {
 fn an_index_from_elsewhere_cannot_name_another_file() {
     let (place, archive) = archive_of(&FOUR[..1]);
     let real = archive.entries()[0].file.clone();
-    let index = place.path().join(".rb-bench-index.v1");
+    let index = place.path().join(".rb-bench-index.v2");
     let text = std::fs::read_to_string(&index).unwrap();
     let bent = text.replace(
         &format!("\"file\":\"{real}\""),

@@ -49,6 +49,9 @@ pub struct Artifact {
     pub postgres: PostgresRecord,
     /// How it was measured.
     pub protocol: Protocol,
+    /// What the screen cost that showed it; null for a session without one.
+    #[serde(default)]
+    pub ui: Option<ScreenRecord>,
     /// Every iteration, warm-ups included, in the order they ran.
     pub iterations: Vec<Iteration>,
     /// What the measured iterations say together.
@@ -141,6 +144,23 @@ pub struct Invocation {
     /// that did not tell.
     #[serde(default)]
     pub repeat: String,
+}
+
+/// What a screen cost that showed a session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScreenRecord {
+    /// Frames drawn.
+    pub frames: u64,
+    /// Median time of drawing one, microseconds.
+    pub draw_p50_us: u64,
+    /// 99th percentile of that time, microseconds.
+    pub draw_p99_us: u64,
+    /// CPU seconds of the thread that draws.
+    pub cpu_s: f64,
+    /// The same as a share of one core, 0 to 1.
+    pub cpu_share: f64,
+    /// Events that came faster than they were shown, and were not.
+    pub events_dropped: u64,
 }
 
 /// The profile or document that was measured.

@@ -273,6 +273,7 @@ fn the_names_that_others_rely_on_stay() {
     tool.build
     tool.name
     tool.version
+    ui
     warnings
     ");
 }

@@ -260,6 +260,14 @@ pub fn rules_of(session: &Artifact, threshold: Option<f64>) -> Result<Rules> {
     })
 }
 
+/// The rules for two sessions: by the threshold that was asked for, percent, else the larger one of the
+/// two.
+#[must_use]
+pub fn rules_between(sessions: [&Artifact; 2], percent: Option<f64>) -> Rules {
+    let kept = sessions.iter().map(|s| s.protocol.noise_threshold_pct);
+    Rules::at(percent.unwrap_or_else(|| kept.fold(0.0, f64::max)) / 100.0)
+}
+
 fn side_record(side: Side<'_>) -> Result<SideRecord> {
     let Side { session, arm } = side;
     let nothing = || {

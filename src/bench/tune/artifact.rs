@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::usl::Fit;
 use crate::bench::artifact::{
-    HostRecord, Invocation, Iteration, PostgresRecord, ProfileRecord, Status, Tool, schema_of,
+    HostRecord, Invocation, Iteration, PostgresRecord, ProfileRecord, ScreenRecord, Status, Tool,
+    schema_of,
 };
 use crate::bench::stats::Spread;
 
@@ -51,6 +52,9 @@ pub struct TuneArtifact {
     pub postgres: PostgresRecord,
     /// How it was measured.
     pub protocol: TuneProtocol,
+    /// What the screen cost that showed it; null for a tuning without one.
+    #[serde(default)]
+    pub ui: Option<ScreenRecord>,
     /// Every iteration, in the order they ran.
     pub iterations: Vec<TuneIteration>,
     /// What they say together.

@@ -17,6 +17,7 @@ use super::artifact::{Stage, TuneArtifact};
 use super::recorder::{Asked, Job, Outcome, Recorder, Work, blank};
 use super::tuning::blocks;
 use crate::bench::artifact::Iteration;
+use crate::bench::control::Control;
 use crate::bench::dataset::{ColumnDefinition, Dataset, TableDefinition};
 use crate::bench::order::Arm;
 use crate::bench::progress::Progress;
@@ -60,9 +61,10 @@ pub async fn run(
     plan: &IsolatePlan,
     output: &Output,
     progress: &Arc<dyn Progress>,
-    cancel: &CancellationToken,
+    control: &Control,
     leftovers: &Leftovers,
 ) -> Result<Outcome> {
+    let cancel = control.cancel();
     let session = &plan.session;
     refuse_one_side(&session.profile.pipeline_with(&[])?)?;
     let now = stamp(jiff::Timestamp::now());
@@ -81,7 +83,7 @@ pub async fn run(
     artifact.warnings = warnings;
     let mut sides = Sides {
         rigs: vec![rig],
-        recorder: Recorder::new(artifact, output),
+        recorder: Recorder::new(artifact, output, progress, control),
         setting_up: (Arc::clone(progress), cancel.clone(), leftovers.clone()),
     };
     // the copies must go whatever happens, a defect of ours included

@@ -2,12 +2,16 @@
 //!
 //! [`tuning`] sweeps the values of a [`knob`] in randomized blocks, takes the [`choice`], and confirms it
 //! with fresh pairs; [`usl`] explains the sweep. [`isolate`] sets the whole copy beside each of its sides alone. Both
-//! keep what ran with a [`recorder`]; [`artifact`] is the saved form and [`summary`] what that says. Every iteration is run and verified as a benchmark's is, by the same rig.
+//! begin with a [`plan`] and keep what ran with a [`recorder`]; [`artifact`] is the saved form and [`summary`] what that says; [`beside`] sets each value beside
+//! what `auto` resolves to, and [`document`] writes the choice down. Every iteration is run and verified as a benchmark's is, by the same rig.
 
 pub mod artifact;
+pub mod beside;
 pub mod choice;
+pub mod document;
 pub mod isolate;
 pub mod knob;
+pub mod plan;
 pub mod recorder;
 pub mod summary;
 pub mod tuning;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::artifact::{SCHEMA, Stage, TuneArtifact, TuneIteration, TuneProtocol, TuneSummary};
 use super::summary;
 use crate::bench::artifact::{Invocation, Iteration, ProfileRecord, Status};
+use crate::bench::control::Control;
 use crate::bench::host;
 use crate::bench::iteration::invalid;
 use crate::bench::order::Arm;
-use crate::bench::progress::Upcoming;
+use crate::bench::progress::{self, Progress, Upcoming};
 use crate::bench::rig::Rig;
 use crate::bench::runner::tool;
 use crate::bench::session::{Databases, Plan, Planned};
@@ -95,6 +96,7 @@ pub(super) async fn blank(
             resets: Vec::new(),
             noise_threshold_pct: session.rules.threshold() * 100.0,
         },
+        ui: None,
         iterations: Vec::new(),
         summary: TuneSummary::blank(),
         warnings: Vec::new(),
@@ -107,14 +109,27 @@ pub(super) struct Recorder<'a> {
     /// Iterations that are still to run, about.
     pub(super) left: usize,
     output: &'a Output,
+    progress: Arc<dyn Progress>,
+    control: Control,
+    /// The stage and pair that ran last.
+    last: Option<(Stage, u32)>,
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(artifact: TuneArtifact, output: &'a Output) -> Self {
+    pub(super) fn new(
+        mut artifact: TuneArtifact,
+        output: &'a Output,
+        progress: &Arc<dyn Progress>,
+        control: &Control,
+    ) -> Self {
+        artifact.invocation.ui = progress::mode(progress).into();
         Self {
             artifact,
             left: 0,
             output,
+            progress: Arc::clone(progress),
+            control: control.clone(),
+            last: None,
         }
     }
 
@@ -127,6 +142,11 @@ impl<'a> Recorder<'a> {
             pair,
             what,
         } = job;
+        let halves = stage == Stage::Confirm && self.last == Some((stage, pair));
+        if self.last.is_some() && !halves {
+            self.control.between_pairs(&self.progress).await?;
+        }
+        self.last = Some((stage, pair));
         let upcoming = Upcoming {
             arm,
             warmup: false,
@@ -170,14 +190,17 @@ impl<'a> Recorder<'a> {
             let number = self.artifact.iterations.len();
             return Err(invalid(&format!("iteration {number}, {setting}"), &verify));
         }
+        self.artifact.ui = self.progress.screen();
         self.artifact.summary = summary::of(&self.artifact, Status::Partial, None);
         self.output.save(&self.artifact)?;
+        self.progress.tuned(&self.artifact);
         Ok(())
     }
 
     /// Sums up for the last time.
     pub(super) fn finish(mut self, error: Option<Error>) -> Result<Outcome> {
         let status = Status::of(error.as_ref());
+        self.artifact.ui = self.progress.screen();
         self.artifact.partial = status != Status::Complete;
         let text = error.as_ref().map(ToString::to_string);
         self.artifact.summary = summary::of(&self.artifact, status, text);

@@ -17,6 +17,7 @@ use super::artifact::{Stage, TuneArtifact, TuneIteration};
 use super::knob::Knob;
 use super::recorder::{Asked, Job, Outcome, Recorder, Work, blank};
 use super::summary;
+use crate::bench::control::Control;
 use crate::bench::order::{Arm, balanced};
 use crate::bench::progress::Progress;
 use crate::bench::rig::Rig;
@@ -70,9 +71,10 @@ pub async fn run(
     resumed: Option<TuneArtifact>,
     output: &Output,
     progress: &Arc<dyn Progress>,
-    cancel: &CancellationToken,
+    control: &Control,
     leftovers: &Leftovers,
 ) -> Result<Outcome> {
+    let cancel = control.cancel();
     let now = stamp(jiff::Timestamp::now());
     let mut open = session::open(&plan.session, progress, cancel).await?;
     let warnings = std::mem::take(&mut open.warnings);
@@ -93,7 +95,7 @@ pub async fn run(
     };
     let mut tuning = Tuning {
         rig,
-        recorder: Recorder::new(artifact, output),
+        recorder: Recorder::new(artifact, output, progress, control),
         progress: Arc::clone(progress),
         cancel: cancel.clone(),
     };

@@ -83,7 +83,8 @@ pub fn markdown(compared: &Compared) -> String {
 }
 
 /// What a user wrote, kept from being read as Markdown or HTML.
-pub(in crate::report) fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,7 +12,7 @@ mod text;
 
 pub use csv::csv;
 pub use explain::explain;
-pub(super) use markdown::escaped;
+pub use markdown::escaped;
 pub use markdown::markdown;
 pub use text::text;
 
@@ -22,10 +22,11 @@ use crate::bench::verdict::signed_percent;
 use crate::units::{ByteRate, Bytes, Seconds};
 
 /// What must stand beside every comparison of two sessions.
-pub(super) const UNPAIRED: &str = "unpaired: drift between the two sessions is not controlled";
+pub const UNPAIRED: &str = "unpaired: drift between the two sessions is not controlled";
 
 /// `0f3a9c21 after "nightly": medium, rb-bench 0.1.0 release, 2026-11-23 20:27, parallelism=auto`.
-pub(super) fn side(side: &SideRecord) -> String {
+#[must_use]
+pub fn side(side: &SideRecord) -> String {
     let label = side
         .label
         .as_deref()
@@ -45,7 +46,8 @@ pub(super) fn side(side: &SideRecord) -> String {
 }
 
 /// `2 (auto): 2 cores, cap 2; ...`.
-pub(super) fn parallelism(side: &SideRecord) -> String {
+#[must_use]
+pub fn parallelism(side: &SideRecord) -> String {
     format!(
         "{} ({}): {}",
         side.parallelism_effective, side.parallelism_mode, side.parallelism_reason
@@ -54,7 +56,8 @@ pub(super) fn parallelism(side: &SideRecord) -> String {
 
 /// A figure with its range, or that it is not known: `2.01 s (2.00 .. 2.20)`, units once where they
 /// are the same.
-pub(super) fn figure(measure: &Measure, value: Option<Spread>) -> String {
+#[must_use]
+pub fn figure(measure: &Measure, value: Option<Spread>) -> String {
     let Some(value) = value else {
         return "unknown".into();
     };
@@ -68,7 +71,9 @@ pub(super) fn figure(measure: &Measure, value: Option<Spread>) -> String {
     }
 }
 
-fn number(unit: Unit, value: f64) -> String {
+/// A value in its unit: `2.01 s`, `158 MB/s`.
+#[must_use]
+pub fn number(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Seconds => Seconds(value).to_string(),
         Unit::MbPerSecond => ByteRate(value * 1e6).to_string(),
@@ -82,12 +87,15 @@ fn number(unit: Unit, value: f64) -> String {
     }
 }
 
-fn micros(value: f64) -> String {
+/// Microseconds as a person reads them.
+#[must_use]
+pub fn micros(value: f64) -> String {
     Seconds(value / 1e6).to_string()
 }
 
 /// In percent, `+18.3 (+14.1 .. +22.0)`; nothing where there are too few data for an interval.
-pub(super) fn change(measure: &Measure) -> Option<String> {
+#[must_use]
+pub fn change(measure: &Measure) -> Option<String> {
     let (ratio, low, high) = (measure.ratio?, measure.ci_low?, measure.ci_high?);
     Some(format!(
         "{} ({} .. {})",

@@ -1,0 +1,158 @@
+//! What is said of the session under way in one line: headline, cost, place of the artifact.
+
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::app::{App, Kind};
+use crate::bench::control::Wish;
+use crate::units::Rows;
+
+/// The session in a line of at most so many columns: what is least needed is left out first.
+#[must_use]
+pub fn headline(app: &App, columns: usize) -> String {
+    let parts = parts(app);
+    if let (true, Some(short)) = (parts.join("  ").width() > columns, short(app))
+        && short.width() <= columns
+    {
+        return short;
+    }
+    for keep in (1..=parts.len()).rev() {
+        // the last parts are the most important ones
+        let text = parts[parts.len() - keep..].join("  ");
+        if text.width() <= columns {
+            return text;
+        }
+    }
+    parts.last().cloned().unwrap_or_default()
+}
+
+fn parts(app: &App) -> Vec<String> {
+    let Some(running) = &app.running else {
+        let name = app.subject.name();
+        let state = match &app.last {
+            None => "READY",
+            Some(last) if last.is_stopped => "STOPPED",
+            Some(last) if last.error.is_some() => "ENDED WITH AN ERROR",
+            Some(_) => "DONE",
+        };
+        return vec![format!("profile {name}"), state.to_owned()];
+    };
+    let mut parts = vec![format!("profile {}", running.subject.name())];
+    let seen = &app.seen;
+    if let Some(upcoming) = &seen.upcoming {
+        parts.push(match (&upcoming.setting, upcoming.pair) {
+            (Some(setting), _) => format!("{}/{} {setting}", upcoming.number, upcoming.of),
+            (None, Some(pair)) => format!(
+                "pair {pair}/{} {}",
+                pairs(app).unwrap_or(pair),
+                upcoming.arm.name().to_uppercase()
+            ),
+            (None, None) => format!(
+                "{}/{} {}",
+                upcoming.number,
+                upcoming.of,
+                upcoming.arm.name().to_uppercase()
+            ),
+        });
+    }
+    let stage = stage(app);
+    let clock = clock(app.now.saturating_sub(running.since));
+    parts.push(format!("{stage} {clock}"));
+    parts.push(if app.is_frozen {
+        "FROZEN".to_owned()
+    } else {
+        match (running.is_aborted, running.wish) {
+            (true, _) => "STOPPING".to_owned(),
+            (_, Wish::Pause) => "PAUSE AFTER PAIR".to_owned(),
+            (_, Wish::Stop) => "LAST PAIR".to_owned(),
+            (_, Wish::GoOn) => "LIVE".to_owned(),
+        }
+    });
+    parts
+}
+
+/// Which iteration it is and for how long the session runs, where there is no room for words.
+fn short(app: &App) -> Option<String> {
+    let running = app.running.as_ref()?;
+    let upcoming = app.seen.upcoming.as_ref()?;
+    let state = parts(app).pop()?;
+    Some(format!(
+        "{}/{} {} {} {state}",
+        upcoming.number,
+        upcoming.of,
+        upcoming.arm.name(),
+        clock(app.now.saturating_sub(running.since))
+    ))
+}
+
+/// What the session is at, in a word.
+fn stage(app: &App) -> String {
+    let seen = &app.seen;
+    if let Some((done, total)) = seen.seeding {
+        return format!("SEED {}%", done * 100 / total.max(1));
+    }
+    let kind = app.running.as_ref().map(|running| running.kind);
+    match (&seen.upcoming, kind) {
+        (None, _) => "PREPARE".to_owned(),
+        (Some(upcoming), _) if upcoming.warmup => "WARM-UP".to_owned(),
+        (_, Some(Kind::Tuning)) => "TUNE".to_owned(),
+        _ => "MEASURE".to_owned(),
+    }
+}
+
+/// The pairs of the session under way; none where it is not known yet.
+fn pairs(app: &App) -> Option<u32> {
+    let running = app.running.as_ref()?;
+    running
+        .subject
+        .iters
+        .or_else(|| app.profile.base.as_ref().map(|base| base.iters))
+}
+
+/// Minutes and seconds; hours where there are any.
+#[must_use]
+pub fn clock(span: Duration) -> String {
+    let seconds = span.as_secs();
+    if seconds >= 3600 {
+        return format!(
+            "{}:{:02}:{:02}",
+            seconds / 3600,
+            seconds % 3600 / 60,
+            seconds % 60
+        );
+    }
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// What the workbench costs, and what is saved where.
+#[must_use]
+pub fn cost_and_place(app: &App, columns: usize) -> String {
+    let cost = &app.cost;
+    let left = format!(
+        "ui {:.0} fps  draw p99 {:.1} ms  {:.1}% of a core  dropped {}",
+        cost.fps,
+        cost.draw_p99_us as f64 / 1e3,
+        cost.cpu_share * 100.0,
+        cost.dropped
+    );
+    let right = match &app.last {
+        Some(last) => match &last.path {
+            Some(path) => format!("saved {}", path.display()),
+            None => "nothing was saved".to_owned(),
+        },
+        None => format!("saves to {}", app.out.display()),
+    };
+    let gap = columns.saturating_sub(left.width() + right.width());
+    if gap < 2 {
+        // where it is saved matters more than what we cost
+        return right;
+    }
+    format!("{left}{}{right}", " ".repeat(gap))
+}
+
+/// The seeding in words.
+#[must_use]
+pub fn seeding(done: u64, total: u64) -> String {
+    format!("making rows: {} of {}", Rows(done), Rows(total))
+}

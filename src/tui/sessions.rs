@@ -1,0 +1,265 @@
+//! Sessions that are no benchmark, begun from the workbench: tunings, sides, calibrations, in the way the
+//! headless commands begin them.
+//!
+//! Each saves its artifact where the command would. Nothing here draws.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::message::Ended;
+use super::rim::Context;
+use super::subject::Subject;
+use crate::bench::guard::GuardMode;
+use crate::bench::noise::Floors;
+use crate::bench::rules::Rules;
+use crate::bench::runner;
+use crate::bench::session::{Databases, Plan};
+use crate::bench::store::Output;
+use crate::bench::tune::isolate::{self, IsolatePlan};
+use crate::bench::tune::knob::Knob;
+use crate::bench::tune::plan;
+use crate::bench::tune::recorder::Outcome;
+use crate::bench::tune::tuning::{self, TunePlan};
+use crate::cluster;
+use crate::error::{Error, Result};
+
+/// Pairs of a calibration where nothing else is asked for.
+const CALIBRATION_PAIRS: u32 = 20;
+/// The fewest from which a floor can be made.
+const LEAST_CALIBRATION_PAIRS: u32 = 6;
+
+/// Tunes the parallelism of what is chosen.
+pub(super) async fn tune(subject: &Subject, context: &Context) -> Result<Ended> {
+    let plan = tune_plan(subject)?;
+    let output = Output::at(&context.out)?;
+    let outcome = tuning::run(
+        &plan,
+        None,
+        &output,
+        &context.progress,
+        &context.control,
+        &context.leftovers,
+    )
+    .await?;
+    Ok(ended(outcome))
+}
+
+/// Goes on with an interrupted tuning: a file, or `latest`.
+pub(super) async fn resume(subject: &Subject, word: &str, context: &Context) -> Result<Ended> {
+    let artifact = plan::interrupted(word, &context.out)?;
+    let was_given = artifact.protocol.databases == "given";
+    let databases = |of_document: bool| match &subject.urls {
+        Some((source, destination)) if was_given => Databases::Given {
+            source: source.clone(),
+            destination: destination.clone(),
+        },
+        _ if of_document => Databases::OfDocument,
+        _ => Databases::Managed(subject.cluster.clone()),
+    };
+    let arguments = ["tune", "--resume", word].map(str::to_owned).to_vec();
+    let plan = plan::again(&artifact, databases, arguments)?;
+    let output = Output::at(&context.out)?;
+    let outcome = tuning::run(
+        &plan,
+        Some(artifact),
+        &output,
+        &context.progress,
+        &context.control,
+        &context.leftovers,
+    )
+    .await?;
+    Ok(ended(outcome))
+}
+
+/// Sets the whole beside the source alone and the destination alone.
+pub(super) async fn isolate(subject: &Subject, context: &Context) -> Result<Ended> {
+    let plan = IsolatePlan {
+        session: Plan {
+            pairs: 0,
+            ..session(subject, &["--isolate"])?
+        },
+        rounds: plan::ISOLATE_ROUNDS,
+    };
+    let output = Output::at(&context.out)?;
+    let outcome = isolate::run(
+        &plan,
+        &output,
+        &context.progress,
+        &context.control,
+        &context.leftovers,
+    )
+    .await?;
+    Ok(ended(outcome))
+}
+
+/// Measures the noise of what is chosen, and keeps it as its floor.
+pub(super) async fn calibrate(subject: &Subject, context: &Context) -> Result<Ended> {
+    let plan = calibration_plan(subject)?;
+    let floors = Floors::beside(&cluster::make_home(&subject.cluster)?);
+    let output = Output::at(floors.directory())?;
+    let outcome = runner::run(
+        &plan,
+        &output,
+        &context.progress,
+        &context.control,
+        &context.leftovers,
+    )
+    .await?;
+    if let Some(error) = outcome.error {
+        // half a calibration is none
+        if let Some(path) = &outcome.path {
+            std::fs::remove_file(path).map_err(|e| Error::file("delete", path, e))?;
+        }
+        return Err(error);
+    }
+    let kept = floors.keep(&outcome.artifact)?;
+    Ok(Ended {
+        said: Some(format!(
+            "the noise floor of {} here is {:.1} %, from {} pairs",
+            kept.session.profile.name, kept.floor.percent, kept.floor.pairs
+        )),
+        artifact: Some(outcome.artifact),
+        path: Some(kept.path),
+        ..Ended::default()
+    })
+}
+
+fn ended(outcome: Outcome) -> Ended {
+    Ended {
+        tuning: (!outcome.artifact.iterations.is_empty()).then(|| Arc::new(outcome.artifact)),
+        path: outcome.path,
+        error: outcome.error,
+        ..Ended::default()
+    }
+}
+
+/// The plan of `rb-bench tune` for what is chosen.
+fn tune_plan(subject: &Subject) -> Result<TunePlan> {
+    let knob = Knob::Parallelism;
+    plan::checked(TunePlan {
+        values: knob.ordered(&plan::SWEEP.map(str::to_owned))?,
+        session: session(subject, &[])?,
+        knob,
+        rounds: plan::ROUNDS,
+    })
+}
+
+/// The session of a tuning. Arms play no part in it; pairs confirm the choice.
+fn session(subject: &Subject, flags: &[&str]) -> Result<Plan> {
+    let profile = subject.base()?;
+    Ok(Plan {
+        label: subject.label.clone(),
+        warmup: subject.warmup.unwrap_or(profile.warmup),
+        pairs: subject.iters.unwrap_or(plan::PAIRS).max(1),
+        seed: subject
+            .seed
+            .unwrap_or_else(|| u64::from(rand::random::<u32>())),
+        rules: Rules::at(subject.noise_threshold / 100.0),
+        in_place: subject.in_place,
+        ..plan::session(profile, subject.databases(), arguments(subject, flags))
+    })
+}
+
+/// The arguments of `rb-bench tune` that does the same.
+fn arguments(subject: &Subject, flags: &[&str]) -> Vec<String> {
+    let mut arguments = vec!["tune".to_owned()];
+    arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    arguments.extend(bare(subject).arguments());
+    if let Some(pairs) = subject.iters.filter(|_| flags.is_empty()) {
+        arguments.extend(["--pairs".to_owned(), pairs.to_string()]);
+    }
+    arguments
+}
+
+/// The subject without what only a benchmark has.
+fn bare(subject: &Subject) -> Subject {
+    Subject {
+        before: Vec::new(),
+        after: Vec::new(),
+        both_arms: true,
+        iters: None,
+        guard: GuardMode::Warn,
+        ..subject.clone()
+    }
+}
+
+fn calibration_plan(subject: &Subject) -> Result<Plan> {
+    let profile = subject.profile()?.with_equal_arms();
+    let pairs = subject.iters.unwrap_or(CALIBRATION_PAIRS);
+    let pairs = pairs.max(LEAST_CALIBRATION_PAIRS);
+    let typed = Subject {
+        label: None,
+        seed: None,
+        noise_threshold: Subject::of_profile("").noise_threshold,
+        guard: subject.guard,
+        ..bare(subject)
+    };
+    let mut arguments = vec!["calibrate".to_owned()];
+    arguments.extend(typed.arguments());
+    arguments.extend(["--iters".to_owned(), pairs.to_string()]);
+    Ok(Plan {
+        id: format!("{:08x}", rand::random::<u32>()),
+        label: None,
+        both_arms: true,
+        warmup: subject.warmup.unwrap_or(profile.warmup),
+        pairs,
+        seed: u64::from(rand::random::<u32>()),
+        rules: Rules::at(0.0),
+        binaries: BTreeMap::new(),
+        guard: subject.guard,
+        floors: None,
+        in_place: subject.in_place,
+        arguments,
+        databases: subject.databases(),
+        profile,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tuning_is_the_one_that_the_command_would_run() {
+        let mut subject = Subject::of_profile("small");
+        let plan = tune_plan(&subject).unwrap();
+        assert_eq!((plan.rounds, plan.session.pairs), (3, 10));
+        assert_eq!(plan.values.len(), 8);
+        assert_eq!(plan.session.arguments.join(" "), "tune --profile small");
+        subject.rows = Some(500);
+        subject.iters = Some(6);
+        subject.after = vec!["resources.parallelism=1".into()];
+        subject.guard = GuardMode::Fail;
+        let plan = tune_plan(&subject).unwrap();
+        assert_eq!(plan.session.pairs, 6);
+        assert!(!plan.session.both_arms);
+        assert_eq!(
+            plan.session.arguments.join(" "),
+            "tune --profile small --rows 500 --pairs 6"
+        );
+        assert_eq!(
+            session(&subject, &["--isolate"])
+                .unwrap()
+                .arguments
+                .join(" "),
+            "tune --isolate --profile small --rows 500"
+        );
+    }
+
+    #[test]
+    fn a_calibration_has_equal_arms_and_enough_pairs() {
+        let mut subject = Subject::of_profile("small");
+        subject.iters = Some(2);
+        let plan = calibration_plan(&subject).unwrap();
+        assert_eq!(plan.pairs, 6);
+        let arm = |arm| plan.profile.settings(arm).clone();
+        assert_eq!(
+            format!("{:?}", arm(crate::bench::order::Arm::Before)),
+            format!("{:?}", arm(crate::bench::order::Arm::After))
+        );
+        assert_eq!(
+            plan.arguments.join(" "),
+            "calibrate --profile small --iters 6"
+        );
+    }
+}

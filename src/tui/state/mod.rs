@@ -1,0 +1,7 @@
+//! What each screen keeps between two messages. Plain values, changed by `update` alone.
+
+pub mod compare;
+pub mod history;
+pub mod profile;
+pub mod run;
+pub mod tune;

@@ -1,0 +1,300 @@
+//! What follows from keys and messages, as tables.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use super::update;
+use crate::bench::control::Wish;
+use crate::bench::order::Arm;
+use crate::error::{Error, Kind as ErrorKind};
+use crate::telemetry::counters::Phase;
+use crate::tui::app::{App, Ending, Overlay, Screen};
+use crate::tui::examples::{at_rest, under_way};
+use crate::tui::message::{Effect, Ended, Msg, Signal, Start, Told};
+use crate::tui::snapshot::{Shared, Snapshot};
+use crate::tui::state::profile::Pane;
+use crate::tui::state::run::Order;
+
+/// Presses keys: a word for the named ones, a character else; `^c` is Control and c.
+fn press(app: &mut App, keys: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for word in keys.split(' ') {
+        let (code, modifiers) = match word {
+            "Enter" => (KeyCode::Enter, KeyModifiers::NONE),
+            "Esc" => (KeyCode::Esc, KeyModifiers::NONE),
+            "Tab" => (KeyCode::Tab, KeyModifiers::NONE),
+            "Space" => (KeyCode::Char(' '), KeyModifiers::NONE),
+            "Up" => (KeyCode::Up, KeyModifiers::NONE),
+            "Down" => (KeyCode::Down, KeyModifiers::NONE),
+            "Left" => (KeyCode::Left, KeyModifiers::NONE),
+            "Backspace" => (KeyCode::Backspace, KeyModifiers::NONE),
+            _ => {
+                let mut chars = word.chars();
+                match (chars.next().unwrap(), chars.next()) {
+                    ('^', Some(c)) => (KeyCode::Char(c), KeyModifiers::CONTROL),
+                    (c, None) => (KeyCode::Char(c), KeyModifiers::NONE),
+                    _ => panic!("no key `{word}`"),
+                }
+            }
+        };
+        let event = Event::Key(KeyEvent::new(code, modifiers));
+        effects.extend(update(app, Msg::Input(event)));
+    }
+    effects
+}
+
+fn ended(error: Option<Error>) -> Msg {
+    Msg::Ended(Box::new(Ended {
+        path: error.is_none().then(|| PathBuf::from("x.json")),
+        error,
+        ..Ended::default()
+    }))
+}
+
+#[test]
+fn digits_go_to_screens() {
+    let mut app = at_rest(Screen::Profile);
+    for (n, screen) in Screen::ALL.into_iter().enumerate() {
+        press(&mut app, &(n + 1).to_string());
+        assert_eq!(app.screen, screen);
+    }
+}
+
+#[test]
+fn a_run_is_started_once_and_shown() {
+    let mut app = at_rest(Screen::Profile);
+    let effects = press(&mut app, "g");
+    assert_eq!(
+        effects,
+        [
+            Effect::Remember(app.subject.what.clone()),
+            Effect::Start(Box::new(Start::Benchmark(app.subject.clone())))
+        ]
+    );
+    assert_eq!(app.screen, Screen::Run);
+    assert_eq!(press(&mut app, "r"), []);
+    assert!(app.note.as_ref().unwrap().is_error);
+}
+
+#[test]
+fn the_parallelism_is_changed_with_four_keys_and_run_with_the_fifth() {
+    let mut app = at_rest(Screen::Run);
+    let effects = press(&mut app, "5 Enter 1 Enter g");
+    assert_eq!(app.subject.after, ["resources.parallelism=1"]);
+    let Some(Effect::Start(start)) = effects.last() else {
+        panic!("{effects:?}");
+    };
+    let Start::Benchmark(subject) = &**start else {
+        panic!("{start:?}");
+    };
+    assert_eq!(subject.after, ["resources.parallelism=1"]);
+}
+
+#[test]
+fn what_is_typed_is_judged_at_each_key_and_kept_only_when_it_is_right() {
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "Enter 0");
+    let problem = app.typing.as_ref().unwrap().problem.clone().unwrap();
+    assert!(problem.contains("resources.parallelism"), "{problem}");
+    press(&mut app, "Enter");
+    assert!(app.typing.is_some() && app.subject.after.is_empty());
+    press(&mut app, "Backspace 4");
+    assert_eq!(app.profile.resolutions[1].fields.parallelism_effective, 4);
+    press(&mut app, "Enter");
+    assert!(app.typing.is_none());
+    assert_eq!(app.subject.after, ["resources.parallelism=4"]);
+    // given up: what was kept is shown again
+    press(&mut app, "Enter 9 Esc");
+    assert_eq!(app.profile.resolutions[1].fields.parallelism_effective, 4);
+    press(&mut app, "u");
+    assert!(app.subject.after.is_empty());
+}
+
+#[test]
+fn each_arm_is_changed_in_its_own_column() {
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "Left Enter 2 Enter");
+    assert_eq!(app.profile.arm, Arm::Before);
+    assert_eq!(app.subject.before, ["resources.parallelism=2"]);
+    assert!(app.subject.after.is_empty());
+}
+
+#[test]
+fn how_often_is_measured_is_edited_beside_the_pipeline() {
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "Down Enter 1 2 Enter");
+    assert_eq!(app.subject.iters, Some(12));
+    press(&mut app, "Enter x");
+    assert!(app.typing.as_ref().unwrap().problem.is_some());
+    press(&mut app, "Esc u");
+    assert_eq!(app.subject.iters, None);
+    // a word of two is turned over
+    press(&mut app, "/ a r m s Enter Enter");
+    assert!(!app.subject.both_arms);
+    assert_eq!(app.profile.resolutions.len(), 1);
+}
+
+#[test]
+fn another_profile_is_read_and_the_changes_of_the_last_are_gone() {
+    let mut app = at_rest(Screen::Profile);
+    app.subject.after = vec!["resources.parallelism=4".into()];
+    app.profile.pane = Pane::Profiles;
+    let effects = press(&mut app, "Down Enter");
+    assert_eq!(app.subject.name(), "medium");
+    assert!(app.subject.after.is_empty());
+    let subject = app.subject.clone();
+    assert_eq!(
+        effects,
+        [
+            Effect::Remember(subject.what.clone()),
+            Effect::Load(Box::new(subject))
+        ]
+    );
+}
+
+#[test]
+fn quitting_during_a_run_asks_and_each_answer_is_done() {
+    for (key, effect, quits) in [
+        ("f", Some(Effect::Ask(Wish::Stop)), true),
+        ("a", Some(Effect::Abort), true),
+        ("Esc", None, false),
+    ] {
+        let mut app = under_way(Screen::Run);
+        assert_eq!(press(&mut app, "q"), []);
+        assert_eq!(app.overlay, Some(Overlay::Quitting));
+        let effects = press(&mut app, key);
+        assert_eq!(effects.into_iter().next(), effect);
+        assert_eq!(app.overlay, None);
+        assert_eq!(app.running.as_ref().unwrap().then_quit, quits);
+        update(&mut app, ended(None));
+        assert_eq!(app.ending.is_some(), quits, "{key}");
+    }
+    let mut app = at_rest(Screen::Run);
+    press(&mut app, "q");
+    assert_eq!(app.ending, Some(Ending::Quit));
+}
+
+#[test]
+fn the_first_interrupt_aborts_and_the_second_leaves_at_once() {
+    let mut app = under_way(Screen::Tune);
+    assert_eq!(press(&mut app, "^c"), [Effect::Abort]);
+    assert_eq!(app.ending, None);
+    press(&mut app, "^c");
+    assert_eq!(app.ending, Some(Ending::AtOnce));
+    let mut app = under_way(Screen::Run);
+    assert_eq!(
+        update(&mut app, Msg::Signal(Signal::Interrupt)),
+        [Effect::Abort]
+    );
+    update(&mut app, Msg::Signal(Signal::Terminate));
+    assert_eq!(app.ending, Some(Ending::Terminated));
+}
+
+#[test]
+fn pausing_is_asked_for_and_taken_back() {
+    let mut app = under_way(Screen::Run);
+    assert_eq!(press(&mut app, "p"), [Effect::Ask(Wish::Pause)]);
+    assert_eq!(press(&mut app, "p"), [Effect::Ask(Wish::GoOn)]);
+    assert_eq!(press(&mut at_rest(Screen::Run), "p"), []);
+}
+
+#[test]
+fn a_frozen_display_catches_up() {
+    let mut app = under_way(Screen::Run);
+    press(&mut app, "Space");
+    let newer = Shared::new(Snapshot {
+        mb_per_s: 1.0,
+        ..Snapshot::default()
+    });
+    update(&mut app, Msg::Seen(newer.clone()));
+    assert_ne!(app.seen, newer);
+    press(&mut app, "Space");
+    assert_eq!(app.seen, newer);
+}
+
+#[test]
+fn shards_are_filtered_as_it_is_typed_and_sorted_by_the_next_column() {
+    let mut app = under_way(Screen::Run);
+    press(&mut app, "/ z");
+    assert_eq!(app.run.filter, "z");
+    press(&mut app, "Enter");
+    assert_eq!((app.run.filter.as_str(), app.typing.is_none()), ("z", true));
+    press(&mut app, "Esc s I");
+    assert_eq!(app.run.filter, "");
+    assert_eq!((app.run.order, app.run.is_inverted), (Order::Stream, true));
+}
+
+#[test]
+fn what_a_session_ended_with_is_shown_and_kept_in_the_log() {
+    let mut app = under_way(Screen::Run);
+    let error = Error::new(ErrorKind::Connection, "the server went away").remedy("start it");
+    update(&mut app, ended(Some(error)));
+    assert!(app.running.is_none());
+    // what was moved stays to be seen, and nothing looks as if it moved
+    assert_eq!(app.seen.phase, Phase::Done);
+    assert!(
+        app.seen
+            .shards
+            .iter()
+            .all(|shard| shard.mb_per_s.abs() < f64::EPSILON && shard.rows > 0)
+    );
+    assert!(app.note.as_ref().unwrap().is_error);
+    assert!(app.log.back().unwrap().text.contains("start it"));
+    let told = Told::Line {
+        at: "12:00:00".into(),
+        text: "x".into(),
+    };
+    update(&mut app, Msg::Told(told));
+    assert_eq!(app.log.back().unwrap().text, "x");
+}
+
+#[test]
+fn the_clock_and_the_size_are_what_is_told() {
+    let mut app = at_rest(Screen::Run);
+    update(&mut app, Msg::Tick(Duration::from_secs(9)));
+    update(&mut app, Msg::Input(Event::Resize(1, 1)));
+    assert_eq!((app.now, app.size), (Duration::from_secs(9), (1, 1)));
+}
+
+#[test]
+fn suspending_copying_and_the_mouse_are_done_outside() {
+    let mut app = under_way(Screen::Run);
+    assert_eq!(press(&mut app, "^z"), [Effect::Suspend]);
+    assert_eq!(
+        press(&mut app, "m m"),
+        [Effect::Mouse(true), Effect::Mouse(false)]
+    );
+    let effects = press(&mut app, "y");
+    let Some(Effect::Copy(text)) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    assert!(text.contains("| 1 | after | 1.77 s |"), "{text}");
+}
+
+#[test]
+fn the_wheel_moves_and_a_click_on_a_tab_shows_its_screen() {
+    let mouse = |kind, column| {
+        Msg::Input(Event::Mouse(MouseEvent {
+            kind,
+            column,
+            row: 0,
+            modifiers: KeyModifiers::NONE,
+        }))
+    };
+    let mut app = at_rest(Screen::Profile);
+    app.size = (120, 36);
+    let before = app.profile.chosen;
+    update(&mut app, mouse(MouseEventKind::ScrollDown, 0));
+    assert_eq!(app.profile.chosen, before + 1);
+    // ` rb-bench  1 Run  2 Tune `
+    update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 12));
+    assert_eq!(app.screen, Screen::Run);
+    update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 19));
+    assert_eq!(app.screen, Screen::Tune);
+    update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 2));
+    assert_eq!(app.screen, Screen::Tune);
+}

@@ -48,6 +48,30 @@ pub struct Snapshot {
     pub server: ServerNow,
 }
 
+impl Snapshot {
+    /// The same when nothing moves any more: what was moved stays to be seen.
+    #[must_use]
+    pub fn ended(&self) -> Self {
+        let shards = self.shards.iter().map(|shard| ShardRow {
+            mb_per_s: 0.0,
+            source_backend: None,
+            dest_backend: None,
+            ..shard.clone()
+        });
+        Self {
+            upcoming: None,
+            phase: Phase::Done,
+            seeding: None,
+            mb_per_s: 0.0,
+            rows_per_s: 0.0,
+            shards: shards.collect(),
+            waits: Waits::default(),
+            cpu: CpuNow::default(),
+            ..self.clone()
+        }
+    }
+}
+
 /// One shard.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ShardRow {

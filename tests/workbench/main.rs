@@ -95,7 +95,10 @@ fn a_run_that_is_stopped_after_its_pair_keeps_whole_pairs() {
     let artifact = artifact(&workbench.out);
     assert_eq!(artifact["partial"], true);
     let iterations = artifact["iterations"].as_array().unwrap().len();
-    assert!(iterations >= 2 && iterations % 2 == 0, "{iterations}");
+    assert!(
+        iterations >= 2 && iterations.is_multiple_of(2),
+        "{iterations}"
+    );
     place.assert_no_process_is_left();
 }
 

@@ -18,7 +18,7 @@ use crate::place::Place;
 use crate::support;
 
 /// How long something that was asked for may take to be on the screen: a limit for what never comes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What the terminal has been sent.
 struct Sent {

@@ -128,6 +128,8 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
     if let (Some(artifact), None) = (&ended.artifact, &ended.said) {
         compare::measured(app, artifact);
     }
+    app.seen = Shared::new(app.pending.take().unwrap_or(app.seen.clone()).ended());
+    app.is_frozen = false;
     app.last = Some(LastSession::from(ended));
     if then_quit {
         app.ending.get_or_insert(Ending::WithSummary);
@@ -174,7 +176,7 @@ fn input(app: &mut App, event: &Event) -> Vec<Effect> {
             app.size = (*columns, *lines);
             Vec::new()
         }
-        Event::Mouse(mouse) if app.typing.is_none() => clicked(app, mouse),
+        Event::Mouse(mouse) if app.typing.is_none() => clicked(app, *mouse),
         _ => Vec::new(),
     }
 }
@@ -191,7 +193,7 @@ fn pressed(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
 }
 
 /// The wheel moves, a click on a tab shows its screen.
-fn clicked(app: &mut App, mouse: &MouseEvent) -> Vec<Effect> {
+fn clicked(app: &mut App, mouse: MouseEvent) -> Vec<Effect> {
     let moves = match app.overlay {
         Some(Overlay::Quitting) => return Vec::new(),
         _ => Action::Move,

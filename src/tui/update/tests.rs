@@ -11,6 +11,7 @@ use super::update;
 use crate::bench::control::Wish;
 use crate::bench::order::Arm;
 use crate::error::{Error, Kind as ErrorKind};
+use crate::telemetry::counters::Phase;
 use crate::tui::app::{App, Ending, Overlay, Screen};
 use crate::tui::examples::{at_rest, under_way};
 use crate::tui::message::{Effect, Ended, Msg, Signal, Start, Told};
@@ -233,6 +234,14 @@ fn what_a_session_ended_with_is_shown_and_kept_in_the_log() {
     let error = Error::new(ErrorKind::Connection, "the server went away").remedy("start it");
     update(&mut app, ended(Some(error)));
     assert!(app.running.is_none());
+    // what was moved stays to be seen, and nothing looks as if it moved
+    assert_eq!(app.seen.phase, Phase::Done);
+    assert!(
+        app.seen
+            .shards
+            .iter()
+            .all(|shard| shard.mb_per_s.abs() < f64::EPSILON && shard.rows > 0)
+    );
     assert!(app.note.as_ref().unwrap().is_error);
     assert!(app.log.back().unwrap().text.contains("start it"));
     let told = Told::Line {

@@ -97,6 +97,8 @@ pub enum Question {
 /// What the screen keeps.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
+    /// The profile of the session that was measured last in this workbench.
+    pub measured: Option<String>,
     /// Which two are compared.
     pub pair: Pair,
     /// Conditions that may differ, as the user has said.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{moved, quit, type_line};
+use crate::bench::artifact::Artifact;
 use crate::bench::compared::Compared;
 use crate::bench::order::Arm;
 use crate::error::Result;
@@ -15,6 +16,19 @@ use crate::tui::state::compare::{Outcome, Pair, Pane, Question};
 /// The screen is shown: what is newest may have changed.
 pub fn shown(app: &mut App) -> Vec<Effect> {
     ask(app)
+}
+
+/// A session was measured here: its two arms are what one looks at next, and after another of the same
+/// profile, the two of them.
+pub fn measured(app: &mut App, session: &Artifact) {
+    if session.partial {
+        return;
+    }
+    let profile = Some(session.profile.name.clone());
+    let again = app.compare.measured == profile;
+    app.compare.measured = profile;
+    app.compare
+        .ask(if again { Pair::Previous } else { Pair::Newest });
 }
 
 /// Asks for the comparison that is chosen.

@@ -124,6 +124,10 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
         None => app.done(ended.said.clone().unwrap_or(kept)),
     }
     tune::ended(app, ended.tuning.clone(), ended.path.clone());
+    // a calibration is kept elsewhere, and said itself what it found
+    if let (Some(artifact), None) = (&ended.artifact, &ended.said) {
+        compare::measured(app, artifact);
+    }
     app.seen = Shared::new(app.pending.take().unwrap_or(app.seen.clone()).ended());
     app.is_frozen = false;
     app.last = Some(LastSession::from(ended));

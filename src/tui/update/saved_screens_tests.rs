@@ -216,6 +216,27 @@ fn the_pair_that_is_compared_takes_turns() {
 }
 
 #[test]
+fn after_a_second_run_of_a_profile_the_two_runs_are_compared() {
+    let mut app = app(Screen::Run);
+    let mut run = |profile: &str, partial: bool| {
+        let mut artifact = examples::session_of(&[2.0; 6], &[1.0; 6]);
+        artifact.profile.name = profile.into();
+        artifact.partial = partial;
+        let ended = Ended {
+            artifact: Some(artifact),
+            path: Some("bench-results/x.json".into()),
+            ..Ended::default()
+        };
+        update(&mut app, Msg::Ended(Box::new(ended)));
+        app.compare.pair.clone()
+    };
+    assert_eq!(run("small", false), Pair::Newest);
+    assert_eq!(run("small", true), Pair::Newest);
+    assert_eq!(run("small", false), Pair::Previous);
+    assert_eq!(run("large", false), Pair::Newest);
+}
+
+#[test]
 fn an_answer_to_what_is_no_longer_asked_is_passed_over() {
     let mut app = app(Screen::Compare);
     keys(&mut app, "cc");

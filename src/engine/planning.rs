@@ -122,7 +122,10 @@ impl Attempt<'_> {
                 stream.target.clone()
             };
         }
-        let summary = self.summarize(&plan, &matched, form, reason);
+        let mut summary = self.summarize(&plan, &matched, form, reason);
+        if let Some(snapshot) = &source.snapshot {
+            summary.notes.extend(snapshot.notes());
+        }
         Ok(Planned {
             plan,
             form,

@@ -23,9 +23,6 @@ use crate::error::{Error, Kind, Result};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a server that asks for patience (starting up, too many clients) is given.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Has a server that is busy, or waits for a lock, notice that its client is gone: what a killed
-/// rb-bench was doing does not go on for long.
-const NOTICE_LOSS: &str = "SET client_connection_check_interval = '2s'";
 /// Idle time before a TCP connection is probed, and between probes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -189,14 +186,11 @@ impl Server {
             })?
             .map_err(|e| explain(sqlstate::from_client(e, &doing)))?;
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("connection ended: {error}");
-            }
+            let error = connection.await.err()?;
+            tracing::debug!("connection ended: {error}");
+            Some(sqlstate::from_client(error, "the connection ended"))
         });
-        let session = Session::new(client, driver, line, self.clone());
-        // a server that cannot look (not Linux, before 16) does without
-        let _ = session.execute(NOTICE_LOSS, "connecting").await;
-        Ok(session)
+        Ok(Session::new(client, driver, line, self.clone()))
     }
 
     pub(super) async fn open_socket(&self) -> Result<Socket> {

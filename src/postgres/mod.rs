@@ -6,6 +6,8 @@ pub mod block;
 pub mod catalog;
 pub mod connect;
 pub mod copy;
+pub mod describe;
+mod leaf;
 mod line;
 pub mod listing;
 pub mod lsn;

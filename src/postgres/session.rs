@@ -9,10 +9,12 @@ use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, SimpleQuery
 use super::connect::Server;
 use super::line::Line;
 use super::sqlstate;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// How long a goodbye, or a cancel request, may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a pooler may take to find a connection for us.
+const POOL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// One connection. Dropping it closes the socket; [`Session::close`] says goodbye first.
 ///
@@ -21,13 +23,18 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Session {
     client: Option<Client>,
     cancel: CancelToken,
-    driver: JoinHandle<()>,
+    driver: JoinHandle<Option<Error>>,
     line: Line,
     server: Server,
 }
 
 impl Session {
-    pub(super) fn new(client: Client, driver: JoinHandle<()>, line: Line, server: Server) -> Self {
+    pub(super) fn new(
+        client: Client,
+        driver: JoinHandle<Option<Error>>,
+        line: Line,
+        server: Server,
+    ) -> Self {
         Self {
             cancel: client.cancel_token(),
             client: Some(client),
@@ -64,6 +71,36 @@ impl Session {
             .batch_execute(sql)
             .await
             .map_err(|e| sqlstate::from_client(e, doing))
+    }
+
+    /// Begins a transaction, which behind a pooler has to wait for a connection.
+    ///
+    /// # Errors
+    /// `Kind::Space` where none comes free in time: what holds them may be waiting for this one.
+    pub async fn begin(&self, sql: &str, doing: &str) -> Result<()> {
+        self.in_time(doing, self.execute(sql, doing)).await
+    }
+
+    /// Waits for what takes no time on a server that listens.
+    ///
+    /// # Errors
+    /// `Kind::Space` where it does: a pooler has no connection for it.
+    pub async fn in_time<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::time::timeout(POOL_PATIENCE, answer)
+            .await
+            .unwrap_or_else(|_| {
+                let text = format!(
+                    "{doing}: {} has taken the connection, and not answered within {} s; a pooler \
+                     without a free connection does that",
+                    self.server,
+                    POOL_PATIENCE.as_secs()
+                );
+                Err(Error::new(Kind::Space, text).remedy(sqlstate::POOL_IS_FULL))
+            })
     }
 
     /// Runs SQL and returns its rows, every value as text.
@@ -124,10 +161,10 @@ impl Session {
         self.driver.is_finished() || self.client.as_ref().is_none_or(Client::is_closed)
     }
 
-    /// Returns when the connection ends, whoever ended it.
-    pub async fn ended(&mut self) {
+    /// Returns when the connection ends, whoever ended it, with what the server said of it.
+    pub async fn ended(&mut self) -> Option<Error> {
         // a driver that panicked has ended too
-        let _ended = (&mut self.driver).await;
+        (&mut self.driver).await.ok().flatten()
     }
 
     /// Asks the server to cancel what this session is doing. Best effort, within two seconds.

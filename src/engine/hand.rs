@@ -162,7 +162,7 @@ impl Hand {
         let loaded = self
             .load(source.as_mut(), dest.as_mut())
             .await
-            .map_err(drift::explain_null)
+            .map_err(drift::explain_refusal)
             .map_err(lost)?;
         let ready = self
             .finish_loading(dest.as_ref(), identity.clone(), loaded)

@@ -203,10 +203,7 @@ impl Snapshot {
     pub fn notes(&self) -> Vec<String> {
         let standby = self.standby.iter();
         let server = self.reader.server();
-        let cut = self.found.iter();
-        (standby.filter_map(|standby| standby.warning(server)))
-            .chain(cut.filter_map(|found| key_ranges::note(&found.relation)))
-            .collect()
+        standby.filter_map(|standby| standby.warning(server)).collect()
     }
 
     /// What an error of the session that reads at the snapshot means.

@@ -128,7 +128,7 @@ fn neither_a_partitioned_table_nor_a_partition_is_replaced() {
     try_run(&document, &[]).refused(&["t is not an ordinary table"]);
     let mut document = databases.document(&[json!({ "name": "t", "target": "t_north" })]);
     document["destination"]["write_mode"] = json!("replace");
-    try_run(&document, &[]).refused(&["t_north is a partition of t"]);
+    try_run(&document, &[]).refused(&["t_north is a partition of public.t"]);
 }
 
 #[test]

@@ -145,10 +145,7 @@ impl Leader {
 
     /// Makes hidden tables by these statements, and the ledger row that says whose they are.
     pub async fn make_aside(&self, run: &RunId, statements: Vec<String>, row: &str) -> Result<()> {
-        let begin = format!(
-            "BEGIN; {}",
-            settings::alone("SET LOCAL search_path = ''")
-        );
+        let begin = format!("BEGIN; {}", settings::alone("SET LOCAL search_path = ''"));
         let mut sql = vec![begin, row.to_owned()];
         sql.extend(statements);
         sql.push("COMMIT".to_owned());

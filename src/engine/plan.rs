@@ -298,9 +298,8 @@ pub fn cut(stream: usize, leaf: &Leaf, chunk_bytes: u64) -> Vec<Chunk> {
 /// The condition that a key lies in a range, its end left out; none for the whole.
 fn key_range(column: &str, from: Option<i64>, to: Option<i64>) -> Option<String> {
     let column = quote_ident(column);
-    let condition = |operator: &str, bound: i64| {
-        format!("{column} {operator} '{bound}'::pg_catalog.int8")
-    };
+    let condition =
+        |operator: &str, bound: i64| format!("{column} {operator} '{bound}'::pg_catalog.int8");
     let conditions: Vec<String> = from
         .map(|from| condition(">=", from))
         .into_iter()

@@ -47,7 +47,9 @@ THEN pg_catalog.set_config('client_connection_check_interval', '2s', true) END;"
 /// error undoes all of them. Source: PostgreSQL manual, "Multiple Statements in a Simple Query".
 #[must_use]
 pub fn alone(statements: &str) -> String {
-    format!("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; {statements}")
+    format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; {statements}"
+    )
 }
 
 /// Lets a session of ours have nothing to do for hours, where the server would end it. Who sets

@@ -203,7 +203,9 @@ impl Snapshot {
     pub fn notes(&self) -> Vec<String> {
         let standby = self.standby.iter();
         let server = self.reader.server();
-        standby.filter_map(|standby| standby.warning(server)).collect()
+        standby
+            .filter_map(|standby| standby.warning(server))
+            .collect()
     }
 
     /// What an error of the session that reads at the snapshot means.

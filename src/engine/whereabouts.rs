@@ -88,7 +88,11 @@ mod tests {
             (place("1", "10.0.0.2:5432", "200.5"), false, false),
             (place("2", "10.0.0.1:5432", "100.5"), false, false),
         ] {
-            assert_eq!((first.is(&other), first.may_be(&other)), (is, may_be), "{other:?}");
+            assert_eq!(
+                (first.is(&other), first.may_be(&other)),
+                (is, may_be),
+                "{other:?}"
+            );
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use tokio_postgres::SimpleQueryRow;
 
-pub use super::leaf::{Cut, Leaf};
 use super::leaf::leaves;
+pub use super::leaf::{Cut, Leaf};
 use super::replica_identity::COLUMNS;
 use super::session::Session;
 use super::{quote_ident, quote_literal};

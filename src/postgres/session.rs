@@ -1,13 +1,16 @@
 //! One connection: queries on it, its line for a COPY, cancelling it from outside, closing it.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use super::connect::Server;
-use super::line::Line;
+use super::line::{Line, Socket};
 use super::sqlstate;
 use crate::error::{Error, Kind, Result};
 
@@ -204,7 +207,8 @@ impl Canceller {
     pub async fn cancel(&self) {
         let request = async {
             let mut socket = self.server.open_socket().await.ok()?;
-            let sent = self.token.cancel_query_raw(&mut socket, NoTls).await;
+            let request = WholeConnection(&mut socket);
+            let sent = self.token.cancel_query_raw(request, NoTls).await;
             sent.ok()?;
             // the server closes when it has passed it on: no later query is hit by it
             socket.read(&mut [0]).await.ok()
@@ -215,5 +219,37 @@ impl Canceller {
         ) {
             tracing::debug!("{}: the cancel request could not be delivered", self.server);
         }
+    }
+}
+
+/// A connection of which no half is closed after the request: pgbouncer 1.18 takes that for the
+/// client's end, and ends itself when it then passes the request on (tested).
+struct WholeConnection<'a>(&'a mut Socket);
+
+impl AsyncRead for WholeConnection<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for WholeConnection<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -55,11 +55,7 @@ impl Pooler {
         .unwrap_or("pgbouncer");
         let log = std::fs::File::create(directory.join("log")).expect("a log");
         let shell = command(Path::new("/bin/sh"))
-            .args([
-                "-c",
-                "\"$0\" -q \"$1\" & read -r _; kill $!; wait $!",
-                program,
-            ])
+            .args(["-c", "\"$0\" \"$1\" & read -r _; kill $!; wait $!", program])
             .arg(&file)
             .uid(uid)
             .gid(gid)
@@ -102,6 +98,10 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.directory.join("log"));
+            eprintln!("pgbouncer said: {log:?}");
+        }
         drop(self.shell.stdin.take());
         let ended = self.shell.wait();
         let deleted = std::fs::remove_dir_all(&self.directory);

@@ -106,8 +106,8 @@ fn bounds(least: i64, most: i64, histogram: &[i64]) -> Vec<i64> {
     let (low, high) = (i128::from(least), i128::from(most));
     let width = high - low;
     let covers = match (histogram.first(), histogram.last()) {
-        (Some(first), Some(last)) => {
-            let missed = (i128::from(*first) - low).max(high - i128::from(*last));
+        (Some(begin), Some(end)) => {
+            let missed = (i128::from(*begin) - low).max(high - i128::from(*end));
             missed * MISSES <= width
         }
         _ => false,

@@ -151,7 +151,7 @@ impl Attempt<'_> {
         WriteTo::Postgres {
             server: leader.server.clone(),
             version: leader.version,
-            place: leader.place.clone(),
+            place: Box::new(leader.place.clone()),
             method,
             first,
             last,

@@ -61,7 +61,7 @@ pub enum WriteTo {
         /// The server's version number.
         version: u32,
         /// Which server it is.
-        place: Whereabouts,
+        place: Box<Whereabouts>,
         /// COPY or INSERT.
         method: LoadMethod,
         /// SQL at the beginning of the worker's transaction (tables a single writer makes).

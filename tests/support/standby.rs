@@ -52,9 +52,10 @@ impl Standby {
             .expect("a port is free")
             .port();
         // what a standby may not have smaller than its primary, and the rest, is the same
-        let own: String = (settings.iter())
+        let own: Vec<String> = (settings.iter())
             .map(|(name, value)| format!("{name} = '{value}'\n"))
             .collect();
+        let own = own.concat();
         let settings = format!(
             "include '{}'\nport = {port}\nunix_socket_directories = ''\n{own}",
             primary.directory().join("postgresql.conf").display()

@@ -29,8 +29,8 @@ fn filled(name: &str) -> Databases {
 fn every_mode_and_commit_form_runs_through_a_transaction_pooler_and_leaves_nothing_on_it() {
     let databases = filled("pooled");
     let pooler = Pooler::before(&databases, "transaction", &[("default_pool_size", "6")]);
-    let pooled = pooler.databases();
-    let mut document = pooled.sharded(&[json!("t")], 3);
+    let through = pooler.databases();
+    let mut document = through.sharded(&[json!("t")], 3);
     for form in ["two_phase", "ledger", "single_writer"] {
         sql(&databases.dest, "TRUNCATE t");
         document["destination"]["commit"] = json!(form);
@@ -65,9 +65,9 @@ fn every_mode_and_commit_form_runs_through_a_transaction_pooler_and_leaves_nothi
 fn increments_and_changes_come_through_a_transaction_pooler() {
     let databases = filled("increments");
     let pooler = Pooler::before(&databases, "transaction", &[]);
-    let pooled = pooler.databases();
+    let through = pooler.databases();
     let stream = json!({ "name": "t", "sync_mode": "incremental", "cursor_field": "id" });
-    let document = pooled.document(&[stream]);
+    let document = through.document(&[stream]);
     run(&document);
     sql(
         &databases.source,
@@ -77,7 +77,7 @@ fn increments_and_changes_come_through_a_transaction_pooler() {
     databases.assert_same("SELECT * FROM t ORDER BY id");
     // and capture, into another table
     let stream = json!({ "name": "t", "target": "captured", "sync_mode": "cdc" });
-    let mut document = pooled.document(&[stream]);
+    let mut document = through.document(&[stream]);
     document["pipeline"] = json!("captured");
     document["destination"]["write_mode"] = json!("upsert");
     cdc(&document, "setup", &[]).succeeded();
@@ -106,8 +106,8 @@ fn a_run_that_died_is_settled_through_a_pooler_whose_connections_serve_others() 
          CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.id = 3000) EXECUTE FUNCTION slow()",
     );
     let pooler = Pooler::before(&databases, "transaction", &[]);
-    let pooled = pooler.databases();
-    let mut document = pooled.sharded(&[json!("t")], 2);
+    let through = pooler.databases();
+    let mut document = through.sharded(&[json!("t")], 2);
     document["destination"]["commit"] = json!("two_phase");
     let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file can be made");
     std::fs::write(file.path(), document.to_string()).expect("it can be written");

@@ -6,7 +6,7 @@ PAIRS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test torture check deny clean ensure browser
+.PHONY: help bench test torture check deny clean ensure browser servers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +16,7 @@ help: ## list these targets
 bench: ensure ## build, then benchmark: medium profile, before and after, three pairs
 	$(CARGO) run --locked --release -- --profile $(PROFILE) --iters $(PAIRS) $(ARGS)
 
-test: ensure browser ## run every test, doc tests included; each criterion bench runs once, untimed
+test: ensure browser servers ## run every test, doc tests included; each criterion bench runs once, untimed
 	$(CARGO) test --locked --all-targets --features fail-points --no-fail-fast
 	$(CARGO) test --locked --doc
 
@@ -43,3 +43,7 @@ ensure:
 # What the tests look at pages with.
 browser:
 	@scripts/ensure-browser
+
+# What the tests connect to beside the system's Postgres: pgbouncer, and other versions.
+servers:
+	@scripts/ensure-servers

@@ -163,6 +163,7 @@ fn run(c: &mut Criterion) {
         row_security: false,
         blocks: 1 << 27,
         bytes: 1 << 40,
+        cut: rb_bench::postgres::catalog::Cut::Address,
     };
     let chunk_bytes = plan::chunk_bytes(None, table.bytes, 16);
     c.bench_function("run/cut 1 TiB into chunks", |b| {

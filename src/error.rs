@@ -29,7 +29,7 @@ pub enum Kind {
     Incompatible,
     /// Rows that the destination refused: a constraint, a malformed value.
     Data,
-    /// A disk or quota that is full (SQLSTATE class 53, ENOSPC).
+    /// A disk or quota that is full (SQLSTATE class 53, ENOSPC), or a pooler without a free connection.
     Space,
     /// A lock that could not be had: somebody changes the table.
     Lock,

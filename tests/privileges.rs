@@ -81,6 +81,37 @@ fn a_role_without_superuser_can_do_everything() {
     try_run(&document, &[]).refused(&["GRANT SELECT, UPDATE ON SEQUENCE public.t_id_seq"]);
 }
 
+#[test]
+fn a_role_that_may_read_all_data_needs_no_other_grant_at_the_source() {
+    let databases = Databases::new("reader");
+    sql(
+        &databases.source,
+        "DROP ROLE IF EXISTS all_reader; CREATE ROLE all_reader LOGIN PASSWORD 'x'; GRANT pg_read_all_data TO all_reader;
+         CREATE SCHEMA inner_rooms; CREATE TABLE inner_rooms.t (id int PRIMARY KEY, v text);
+         INSERT INTO inner_rooms.t SELECT g, repeat('v', 50) FROM generate_series(1, 2000) g;
+         CREATE TABLE p (id int PRIMARY KEY) PARTITION BY HASH (id); CREATE TABLE p_0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         INSERT INTO p SELECT generate_series(1, 2000)",
+    );
+    let mut document = databases.sharded(
+        &[json!({ "name": "t", "schema": "inner_rooms" }), json!("p")],
+        3,
+    );
+    document["source"]["config"]["url"] = json!(as_role(&databases.source, "all_reader", "x"));
+    let json = run(&document);
+    for stream in json["plan"]["streams"].as_array().expect("streams") {
+        assert_eq!(stream["why_one_worker"], Value::Null, "{json}");
+    }
+    databases.assert_equal(
+        "SELECT * FROM inner_rooms.t ORDER BY id",
+        "SELECT * FROM t ORDER BY id",
+    );
+    databases.assert_same("SELECT * FROM p ORDER BY id");
+    sql(
+        &databases.source,
+        "REVOKE pg_read_all_data FROM all_reader; DROP ROLE all_reader",
+    );
+}
+
 /// Two databases with `t`, the destination's for this role, and a document as that role. It may not
 /// make a schema.
 fn for_role(name: &str, role: &str) -> (Databases, Value) {

@@ -205,6 +205,8 @@ impl Attempt<'_> {
                         server,
                         snapshot: snapshot.id.clone(),
                         version: snapshot.version,
+                        place: snapshot.place.clone(),
+                        standby: snapshot.standby.is_some(),
                     },
                     snapshot: Some(snapshot),
                 })

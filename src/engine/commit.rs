@@ -26,7 +26,7 @@ use super::sequences::Sequence;
 use super::state::{self, Details, LedgerHead, LedgerWorker, RunState};
 use super::stop::unless_stopped;
 use super::worker::Order;
-use super::{backend, blueprint::Blueprint, recovery, sequences};
+use super::{backend, blueprint::Blueprint, recovery, sequences, settings};
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::telemetry::counters::{Phase, Telemetry};
@@ -141,7 +141,7 @@ impl Commit<'_> {
                 ),
             )
             .at_commit_state(CommitState::AfterCommitUnknown)
-            .remedy(format!("ask it later: SELECT pg_xact_status('{xid}')"))
+            .remedy(format!("ask it later: SELECT txid_status({xid})"))
         };
         let server = &self.leader.server;
         // the leader's own sessions may be gone with the worker's
@@ -393,7 +393,7 @@ impl Commit<'_> {
         let row = state::write_run(&self.head, RunState::Committing, &details);
         self.leader
             .control
-            .execute(&row, "writing the ledger row")
+            .execute(&settings::alone(&row), "writing the ledger row")
             .await
     }
 
@@ -404,7 +404,7 @@ impl Commit<'_> {
         }
         let backend = backend::Identity {
             pid: transaction.pid,
-            started: transaction.backend_start.clone(),
+            began: transaction.xact_start.clone(),
         };
         backend::await_gone(&self.leader.server, &[backend]).await?;
         Ok(self
@@ -459,7 +459,7 @@ fn ledger_worker(crew: &Crew, number: u32) -> Result<LedgerWorker> {
     Ok(LedgerWorker {
         xid: xid.clone(),
         pid: backend.pid,
-        backend_start: backend.started.clone(),
+        xact_start: backend.began.clone(),
         rows: ready
             .rows
             .iter()

@@ -6,7 +6,7 @@
 
 use super::leader::Leader;
 use super::schema::{self, SCHEMA};
-use super::settings::LOCK_TIMEOUT;
+use super::settings::{self, LOCK_TIMEOUT};
 use super::state::RunId;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{Server, Session, quote_literal};
@@ -46,15 +46,9 @@ pub async fn claim(leader: &Leader, pipeline: &str) -> Result<()> {
     };
     lock(&leader.decision, pipeline).await.map_err(under_way)?;
     // the only worker of a run that died may still be at its COMMIT, which brings a mark
-    let wait = format!(
-        "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SELECT pg_catalog.pg_advisory_xact_lock({}); COMMIT",
-        lock_key("writer of", pipeline)
-    );
+    let wait = settings::alone(&hold_as_writer(pipeline));
     let doing = format!("waiting for the last run of pipeline `{pipeline}` to end");
     let outcome = leader.control.execute(&wait, &doing).await;
-    if outcome.is_err() && !leader.control.is_closed() {
-        leader.control.execute("ROLLBACK", "rolling back").await?;
-    }
     outcome.map_err(under_way)
 }
 

@@ -296,9 +296,12 @@ impl Drifting<'_> {
     }
 }
 
-/// Says what lets a NULL in.
-pub fn explain_null(error: Error) -> Error {
+/// Says what lets a NULL in, and what takes a row that has no partition.
+pub fn explain_refusal(error: Error) -> Error {
     match error.sqlstate() {
+        // a check has a name, and being outside of all partitions has none
+        Some("23514") if error.server().is_some_and(|said| said.constraint.is_none()) => error
+            .remedy("create the partition that it belongs in, or a DEFAULT one; or leave the row out of the source"),
         Some("23502") => error.remedy(
             "the target is NOT NULL where the source has a NULL; schema_evolution: { nullability_change: relax } lets it be NULL",
         ),

@@ -4,6 +4,7 @@
 //! A transaction does not see what its siblings write, and waits where they meet on a key: such a
 //! stream gets one worker, and the reason is a part of the plan.
 
+use super::key_ranges;
 use crate::postgres::catalog::{Key, Relation, RelationKind};
 
 /// Why the source relation itself keeps a stream from being sharded (rule 4), if it does.
@@ -20,7 +21,7 @@ pub fn ineligible_relation(relation: &Relation) -> Option<String> {
         }
         RelationKind::Other => return Some("it is not a table".to_owned()),
     }
-    relation.leaves.iter().find_map(|leaf| {
+    let of_a_leaf = relation.leaves.iter().find_map(|leaf| {
         let what = if leaf.name == relation.name {
             "it".to_owned()
         } else {
@@ -35,7 +36,8 @@ pub fn ineligible_relation(relation: &Relation) -> Option<String> {
         } else {
             None
         }
-    })
+    });
+    of_a_leaf.or_else(|| key_ranges::uncut(relation))
 }
 
 /// Why rows of an upsert may be the same row to two workers (rule 5), if they may: the key must be
@@ -186,7 +188,7 @@ fn parents_first(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::catalog::{Column, Leaf, Name};
+    use crate::postgres::catalog::{Column, Cut, Leaf, Name};
 
     fn leaf(blocks: u32, bytes: u64) -> Leaf {
         Leaf {
@@ -196,6 +198,7 @@ mod tests {
             row_security: false,
             blocks,
             bytes,
+            cut: Cut::Address,
         }
     }
 

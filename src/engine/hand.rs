@@ -22,7 +22,7 @@ use super::sequences;
 use super::snapshot;
 use super::source::{ChunkSource, GenerateSource, PostgresSource};
 use super::worker::{Measured, Order, ReadFrom, Ready, Report, Shared, WriteTo};
-use super::{backend, drift, settings};
+use super::{backend, drift, settings, whereabouts};
 use crate::config::types::LoadMethod;
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::Session;
@@ -162,7 +162,7 @@ impl Hand {
         let loaded = self
             .load(source.as_mut(), dest.as_mut())
             .await
-            .map_err(drift::explain_null)
+            .map_err(drift::explain_refusal)
             .map_err(lost)?;
         let ready = self
             .finish_loading(dest.as_ref(), identity.clone(), loaded)
@@ -192,6 +192,8 @@ impl Hand {
                 server,
                 snapshot,
                 version,
+                place,
+                standby,
             } => {
                 let session = server
                     .connect(&format!("rb-bench read {}", self.number))
@@ -204,15 +206,14 @@ impl Hand {
                     Some(snapshot),
                     self.has_text() && !transforms,
                 );
-                session
-                    .execute(&begin, "importing the run's snapshot")
-                    .await
-                    .map_err(|error| snapshot::explain_import(error, server))?;
+                if let Err(error) = session.begin(&begin, "importing the run's snapshot").await {
+                    return Err(snapshot::explain_import(error, &session, place).await);
+                }
                 self.announce(&session, Side::Source).await?;
                 for stream in &self.shared.plan.streams {
                     snapshot::hold(&session, &stream.source, true).await?;
                 }
-                Box::new(PostgresSource::new(session))
+                Box::new(PostgresSource::new(session, *standby))
             }
         };
         Ok((source, since.elapsed()))
@@ -229,6 +230,7 @@ impl Hand {
         let WriteTo::Postgres {
             server,
             version,
+            place,
             method,
             first,
             ..
@@ -241,8 +243,9 @@ impl Hand {
             .await?;
         let begin = settings::begin_destination(*version, self.has_text());
         session
-            .execute(&begin, "beginning the worker's transaction")
+            .begin(&begin, "beginning the worker's transaction")
             .await?;
+        whereabouts::require_same(server, place, &session).await?;
         let identity = self.announce(&session, Side::Destination).await?;
         for sql in first {
             session.execute(sql, "making the target ready").await?;
@@ -309,7 +312,7 @@ impl Hand {
         for sequence in sequences {
             ready.extremes.push(sequence.extreme(session).await?);
         }
-        let xid = "SELECT pg_catalog.pg_current_xact_id()";
+        let xid = "SELECT pg_catalog.txid_current()";
         ready.xid = session
             .value(xid, "asking for the transaction's id")
             .await?;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::state::{self, LedgerRow, RunId};
 use super::upsert::Upsert;
+use super::whereabouts::{self, Whereabouts};
 use super::{backend, schema, settings};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
@@ -16,7 +17,7 @@ use crate::postgres::session::Canceller;
 use crate::postgres::{Server, Session, quote_literal};
 
 /// The oldest server we write to.
-const OLDEST_VERSION: u32 = 140_000;
+const OLDEST_VERSION: u32 = 120_000;
 
 /// The leader's end of a run at the destination.
 pub struct Leader {
@@ -24,6 +25,8 @@ pub struct Leader {
     pub server: Server,
     /// Its version number.
     pub version: u32,
+    /// Which server it is.
+    pub place: Whereabouts,
     /// Commits on its own.
     pub control: Session,
     /// One transaction, until the end.
@@ -57,13 +60,13 @@ impl Leader {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!(
-                    "{server} is PostgreSQL {}; this version of rb-bench writes to 14 or newer",
+                    "{server} is PostgreSQL {}; this version of rb-bench writes to 12 or newer",
                     version / 10_000
                 ),
             ));
         }
         control
-            .execute(settings::BETWEEN_TRANSACTIONS, "setting time-outs")
+            .execute(settings::MAY_IDLE, "setting time-outs")
             .await?;
         let begin = format!(
             "{}; SET LOCAL lock_timeout = '{}'; SET LOCAL search_path = ''",
@@ -71,12 +74,15 @@ impl Leader {
             settings::LOCK_TIMEOUT
         );
         decision
-            .execute(&begin, "beginning the leader's transaction")
+            .begin(&begin, "beginning the leader's transaction")
             .await?;
+        let place = Whereabouts::of(&decision).await?;
+        whereabouts::require_same(server, &place, &control).await?;
         let decision_backend = backend::identity(&decision).await?;
         Ok(Self {
             server: server.clone(),
             version,
+            place,
             control,
             decision,
             decision_backend,
@@ -139,10 +145,7 @@ impl Leader {
 
     /// Makes hidden tables by these statements, and the ledger row that says whose they are.
     pub async fn make_aside(&self, run: &RunId, statements: Vec<String>, row: &str) -> Result<()> {
-        let begin = format!(
-            "BEGIN; SET LOCAL lock_timeout = '{}'; SET LOCAL search_path = ''",
-            settings::LOCK_TIMEOUT
-        );
+        let begin = format!("BEGIN; {}", settings::alone("SET LOCAL search_path = ''"));
         let mut sql = vec![begin, row.to_owned()];
         sql.extend(statements);
         sql.push("COMMIT".to_owned());
@@ -181,10 +184,10 @@ impl Leader {
              FROM pg_catalog.pg_stat_activity w, LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) b(holder) \
              WHERE w.pid IN ({workers}) AND w.wait_event_type = 'Lock' AND w.wait_event <> 'extend'"
         );
-        let rows = self
-            .control
-            .rows(&sql, "looking for blocked workers")
-            .await?;
+        // while the workers hold a pooler's connections, this one may get none
+        let doing = "looking for blocked workers";
+        let asking = self.control.rows(&sql, doing);
+        let rows = self.control.in_time(doing, asking).await?;
         let mut blocked: Vec<Blocked> = rows
             .iter()
             .filter_map(|row| {
@@ -239,8 +242,9 @@ impl Leader {
     /// an id; nobody sees that one, a logical subscriber included. Source: PostgreSQL manual,
     /// "Asynchronous Commit" and "WAL Configuration".
     pub async fn wake_wal_writer(&self) -> Result<()> {
-        let sql = "SELECT pg_catalog.pg_current_xact_id()";
-        self.control.execute(sql, "waking the WAL writer").await
+        let (sql, doing) = ("SELECT pg_catalog.txid_current()", "waking the WAL writer");
+        let asking = self.control.execute(sql, doing);
+        self.control.in_time(doing, asking).await
     }
 
     /// Cancels what a backend is doing.
@@ -254,7 +258,7 @@ impl Leader {
     /// Whether a transaction has committed, by the server's own word.
     pub async fn transaction_status(&self, xid: &str) -> Result<Option<String>> {
         let sql = format!(
-            "SELECT pg_catalog.pg_xact_status({}::pg_catalog.xid8)",
+            "SELECT pg_catalog.txid_status({}::pg_catalog.int8)",
             quote_literal(xid)
         );
         self.control

@@ -21,6 +21,7 @@ pub mod fail_point;
 mod fit;
 mod hand;
 mod increment;
+mod key_ranges;
 mod keys;
 mod leader;
 mod moving;
@@ -42,6 +43,7 @@ mod settings;
 mod snapshot;
 pub mod source;
 mod staging;
+mod standby;
 pub mod state;
 mod stop;
 mod targets;
@@ -50,6 +52,7 @@ mod transformed;
 pub mod upsert;
 mod user_types;
 mod verify;
+mod whereabouts;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -321,7 +324,7 @@ impl FinishedRun {
             .ok_or_else(|| cannot("nothing was written"))?;
         let session = attempt::verifying_session(server).await?;
         let sessions = [session.canceller(), snapshot.reader().canceller()];
-        let comparing = Self::compare(held, snapshot.reader(), &session, known);
+        let comparing = Self::compare(held, snapshot, &session, known);
         let verifications = stop::unless_stopped(&held.cancel, &sessions, comparing)
             .await
             .map_err(|error| match error.kind() {
@@ -338,7 +341,7 @@ impl FinishedRun {
 
     async fn compare(
         held: &Held,
-        reader: &Session,
+        snapshot: &Snapshot,
         session: &Session,
         known: &KnownSums,
     ) -> Result<Vec<StreamVerification>> {
@@ -349,7 +352,9 @@ impl FinishedRun {
             let at_source = async {
                 match known.get(&stream) {
                     Some(sums) => Ok(sums.clone()),
-                    None => verify::source_sums(reader, one).await,
+                    None => verify::source_sums(snapshot.reader(), one)
+                        .await
+                        .map_err(|error| snapshot.explain(error)),
                 }
             };
             let at_destination = async {

@@ -154,6 +154,10 @@ fn describe(stream: &StreamSpec, chunk: &Chunk) -> String {
             let to = to.map_or("end".to_owned(), |block| block.to_string());
             format!("copying {heap} (blocks {from} to {to})")
         }
+        (Some(heap), None, None) => match &chunk.only {
+            Some(range) => format!("copying {heap} ({range})"),
+            None => format!("copying {heap}"),
+        },
         _ => format!("copying {}", stream.source),
     }
 }

@@ -8,7 +8,8 @@ use super::transform::Transform;
 use super::upsert::Upsert;
 use crate::config::types::CommitChoice;
 use crate::error::{Error, Result};
-use crate::postgres::catalog::{Leaf, Name, Relation};
+use crate::postgres::catalog::{Cut, Leaf, Name, Relation};
+use crate::postgres::quote_ident;
 
 /// The least a chunk is worth a statement of its own.
 const MIN_CHUNK_BYTES: u64 = 256 << 10;
@@ -103,7 +104,7 @@ pub struct Chunk {
     pub to_block: Option<u32>,
     /// Bytes the catalogs promise, TOAST included.
     pub bytes: u64,
-    /// A condition on the relation's rows, as SQL: an increment.
+    /// A condition on the relation's rows, as SQL: an increment, or a range of keys.
     pub only: Option<String>,
 }
 
@@ -252,24 +253,59 @@ pub fn chunk_bytes(configured: Option<u64>, total_bytes: u64, workers: u32) -> u
     })
 }
 
-/// Cuts a heap into ranges of row addresses of about `chunk_bytes`, first and last open-ended.
+/// Cuts a heap into ranges of row addresses, or of a key where these cannot be read, of about
+/// `chunk_bytes`; first and last open-ended.
 #[must_use]
 pub fn cut(stream: usize, leaf: &Leaf, chunk_bytes: u64) -> Vec<Chunk> {
-    let blocks = u64::from(leaf.blocks);
+    let most = match &leaf.cut {
+        Cut::Address => u64::from(leaf.blocks),
+        Cut::Key { bounds, .. } => bounds.len() as u64 + 1,
+        Cut::Whole => 1,
+    };
     let pieces = leaf
         .bytes
         .div_ceil(chunk_bytes.max(1))
-        .clamp(1, blocks.max(1));
-    (0..pieces)
-        .map(|i| Chunk {
-            stream,
+        .clamp(1, most.max(1));
+    let chunk = |i: u64| {
+        let chunk = Chunk {
             heap: Some(leaf.name.clone()),
-            from_block: (i > 0).then(|| (blocks * i / pieces) as u32),
-            to_block: (i + 1 < pieces).then(|| (blocks * (i + 1) / pieces) as u32),
-            bytes: leaf.bytes / pieces,
-            only: None,
-        })
-        .collect()
+            ..Chunk::whole(stream, leaf.bytes / pieces)
+        };
+        // where piece `i` begins, in units of what there are `of`
+        let (begins, ends) = (i > 0, i + 1 < pieces);
+        let at = |of: u64, i: u64| of * i / pieces;
+        match &leaf.cut {
+            Cut::Address => Chunk {
+                from_block: begins.then(|| at(most, i) as u32),
+                to_block: ends.then(|| at(most, i + 1) as u32),
+                ..chunk
+            },
+            Cut::Key { column, bounds } => {
+                let bound = |i: u64| bounds[at(bounds.len() as u64, i) as usize];
+                let from = begins.then(|| bound(i));
+                let to = ends.then(|| bound(i + 1));
+                Chunk {
+                    only: key_range(column, from, to),
+                    ..chunk
+                }
+            }
+            Cut::Whole => chunk,
+        }
+    };
+    (0..pieces).map(chunk).collect()
+}
+
+/// The condition that a key lies in a range, its end left out; none for the whole.
+fn key_range(column: &str, from: Option<i64>, to: Option<i64>) -> Option<String> {
+    let column = quote_ident(column);
+    let condition =
+        |operator: &str, bound: i64| format!("{column} {operator} '{bound}'::pg_catalog.int8");
+    let conditions: Vec<String> = from
+        .map(|from| condition(">=", from))
+        .into_iter()
+        .chain(to.map(|to| condition("<", to)))
+        .collect();
+    (!conditions.is_empty()).then(|| conditions.join(" AND "))
 }
 
 /// A whole run: its streams, and what its workers take from the queue.

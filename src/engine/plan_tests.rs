@@ -13,6 +13,7 @@ fn leaf(blocks: u32, bytes: u64) -> Leaf {
         row_security: false,
         blocks,
         bytes,
+        cut: Cut::Address,
     }
 }
 

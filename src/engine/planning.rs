@@ -6,6 +6,7 @@ use super::attempt::{Attempt, OpenSource};
 use super::cdc;
 use super::cursors::Mark;
 use super::eligibility;
+use super::key_ranges;
 use super::leader::Leader;
 use super::plan::{self, CommitForm, CommitInputs, Origin, Plan, StreamSpec};
 use super::targets::{self, Matched, Target};
@@ -122,7 +123,15 @@ impl Attempt<'_> {
                 stream.target.clone()
             };
         }
-        let summary = self.summarize(&plan, &matched, form, reason);
+        let mut summary = self.summarize(&plan, &matched, form, reason);
+        if let Some(snapshot) = &source.snapshot {
+            summary.notes.extend(snapshot.notes());
+        }
+        for (stream, planned) in plan.streams.iter().zip(&summary.streams) {
+            if let (Origin::Relation(relation), 2..) = (&stream.origin, planned.chunks) {
+                summary.notes.extend(key_ranges::note(relation));
+            }
+        }
         Ok(Planned {
             plan,
             form,

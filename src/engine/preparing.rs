@@ -153,6 +153,7 @@ impl Attempt<'_> {
             server: leader.server.clone(),
             version: leader.version,
             method: destination.load_method,
+            place: Box::new(leader.place.clone()),
             first,
             last,
             own_tables,

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use super::backend;
 use super::cursors;
 use super::fail_point::{Point, reach};
+use super::settings;
 use super::state::{self, LedgerRow, LedgerWorker, RunId};
 use crate::error::{Error, Kind, Result};
-use crate::postgres::catalog::Name;
+use crate::postgres::catalog::{self, Name};
 use crate::postgres::{Server, Session, quote_literal};
 
 /// Settles every dead run of this database. Returns what was done, as sentences.
@@ -32,16 +33,26 @@ pub async fn settle(control: &Session, server: &Server) -> Result<Vec<String>> {
 
 /// Settles one run, if it is dead.
 pub async fn settle_one(control: &Session, server: &Server, run: &RunId) -> Result<Option<String>> {
-    let lock = format!("SELECT pg_catalog.pg_try_advisory_lock({})", run.lock_key());
-    let free = control
-        .value(&lock, "looking whether a run is alive")
+    // held by a transaction of another session: what settles a run are several transactions
+    let holder = server.connect("rb-bench recovery").await?;
+    let doing = "looking whether a run is alive";
+    let version = catalog::version(&holder).await?;
+    holder
+        .execute(&settings::begin_destination(version, false), doing)
         .await?;
-    if free.as_deref() != Some("t") {
+    let lock = format!(
+        "SELECT pg_catalog.pg_try_advisory_xact_lock({})",
+        run.lock_key()
+    );
+    if holder.value(&lock, doing).await?.as_deref() != Some("t") {
+        holder.execute("ROLLBACK", doing).await?;
+        holder.close().await;
         return Ok(None);
     }
     let outcome = settle_run(control, server, run).await;
-    let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", run.lock_key());
-    control.execute(&unlock, "letting go of a dead run").await?;
+    let released = holder.execute("ROLLBACK", "letting go of a dead run").await;
+    holder.close().await;
+    let outcome = outcome.and_then(|what| released.map(|()| what));
     outcome.map_err(|e| {
         e.context(format!(
             "settling run `{}`, which died earlier",
@@ -154,16 +165,13 @@ pub async fn drop_aside(control: &Session, row: &LedgerRow) -> Result<()> {
         .iter()
         .map(|name| format!("DROP TABLE IF EXISTS {}", name.sql()))
         .collect();
-    sql.insert(0, "BEGIN".into());
     sql.push(state::delete_run(&row.run));
-    sql.push("COMMIT".into());
-    let outcome = control
-        .execute(&sql.join("; "), "dropping unfinished tables")
-        .await;
-    if outcome.is_err() && !control.is_closed() {
-        control.execute("ROLLBACK", "rolling back").await?;
-    }
-    outcome
+    control
+        .execute(
+            &settings::alone(&sql.join("; ")),
+            "dropping unfinished tables",
+        )
+        .await
 }
 
 /// A run that died while its workers committed one by one: all, none, or undo.
@@ -173,7 +181,7 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
         .iter()
         .map(|worker| backend::Identity {
             pid: worker.pid,
-            started: worker.backend_start.clone(),
+            began: worker.xact_start.clone(),
         })
         .collect();
     backend::await_gone(server, &backends).await?;
@@ -181,7 +189,7 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
     let (mut committed, mut aborted) = (Vec::new(), 0);
     for worker in &row.workers {
         let sql = format!(
-            "SELECT pg_catalog.pg_xact_status({}::pg_catalog.xid8)",
+            "SELECT pg_catalog.txid_status({}::pg_catalog.int8)",
             quote_literal(&worker.xid)
         );
         match control
@@ -210,7 +218,9 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
         for mark in &row.marks {
             sql = format!("{sql}; {}", cursors::write(mark, &row.run));
         }
-        control.execute(&sql, "confirming a run").await?;
+        control
+            .execute(&settings::alone(&sql), "confirming a run")
+            .await?;
         return Ok(format!(
             "run `{run}` died after its last commit; it is complete"
         ));
@@ -248,7 +258,7 @@ pub async fn undo(control: &Session, run: &RunId, workers: &[&LedgerWorker]) -> 
     let doing = "undoing the commits of a run";
     control
         .execute(
-            "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off",
+            &format!("BEGIN; {}", settings::alone("SET LOCAL row_security = off")),
             doing,
         )
         .await?;

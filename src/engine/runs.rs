@@ -95,9 +95,8 @@ async fn list_on(session: &Session) -> Result<Vec<RecordedRun>> {
 /// Whether somebody holds the run's lock.
 async fn is_alive(session: &Session, run: &RunId) -> Result<bool> {
     let key = run.lock_key();
-    let sql = format!(
-        "SELECT CASE WHEN pg_catalog.pg_try_advisory_lock({key}) THEN NOT pg_catalog.pg_advisory_unlock({key}) ELSE true END"
-    );
+    // free again as soon as the statement is over
+    let sql = format!("SELECT NOT pg_catalog.pg_try_advisory_xact_lock({key})");
     let alive = session
         .value(&sql, "looking whether a run is alive")
         .await?;

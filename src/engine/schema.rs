@@ -104,7 +104,7 @@ pub fn explain_closed(error: Error) -> Error {
 
 async fn migrate(session: &Session, doing: &str) -> Result<()> {
     // one at a time: CREATE ... IF NOT EXISTS alone can still collide
-    let begin = "BEGIN; SET LOCAL lock_timeout = '10s'; \
+    let begin = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10s'; \
                  SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rb_bench state', 0))";
     session.execute(begin, doing).await?;
     // somebody else may have done it meanwhile

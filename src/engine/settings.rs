@@ -1,4 +1,7 @@
-//! What our transactions, and sessions between them, set for themselves on either server.
+//! What our transactions set for themselves on either server.
+//!
+//! Always for one transaction: behind a pooler the next one is on another connection, and this one
+//! serves somebody else.
 //!
 //! Time-outs, so that a long copy does not die of a default; everything that text output depends
 //! on, alike on both sides; `row_security = off`, so that a policy is an error and never a filter.
@@ -20,13 +23,42 @@ fn timeouts(server_version: u32, lock_timeout: &str) -> String {
     };
     format!(
         "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
-SET LOCAL lock_timeout = '{lock_timeout}';{transaction} SET LOCAL row_security = off;"
+SET LOCAL lock_timeout = '{lock_timeout}';{transaction} SET LOCAL row_security = off;{}",
+        notice_loss(server_version)
     )
 }
 
-/// For a session of ours that is not in one long transaction, and may have nothing to do for hours.
-pub const BETWEEN_TRANSACTIONS: &str =
-    "SET idle_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = '10s'";
+/// Has a server that is busy, or waits for a lock, notice that its client is gone: what a killed
+/// rb-bench was doing does not go on for long. A server that cannot look does without.
+fn notice_loss(server_version: u32) -> &'static str {
+    // PostgreSQL manual, "client_connection_check_interval": Linux first, then the BSDs and macOS
+    match server_version {
+        ..140_000 => "",
+        140_000..160_000 => {
+            " SELECT CASE WHEN pg_catalog.version() ~ 'linux' \
+THEN pg_catalog.set_config('client_connection_check_interval', '2s', true) END;"
+        }
+        160_000.. => {
+            " SELECT CASE WHEN pg_catalog.version() ~ 'linux|darwin|bsd' \
+THEN pg_catalog.set_config('client_connection_check_interval', '2s', true) END;"
+        }
+    }
+}
+
+/// Statements that commit by themselves, as one message: our time-outs hold for them alone, and an
+/// error undoes all of them. Source: PostgreSQL manual, "Multiple Statements in a Simple Query".
+#[must_use]
+pub fn alone(statements: &str) -> String {
+    format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; {statements}"
+    )
+}
+
+/// Lets a session of ours have nothing to do for hours, where the server would end it. Who sets
+/// this time-out has no pooler in between, which would lose its connections by it; so it may be set
+/// for a session.
+pub const MAY_IDLE: &str = "SELECT pg_catalog.set_config('idle_session_timeout', '0', false) \
+WHERE pg_catalog.current_setting('idle_session_timeout', true) <> '0'";
 
 /// How long our sessions wait for a lock on a relation before they name who holds it.
 pub const LOCK_TIMEOUT: &str = "10s";

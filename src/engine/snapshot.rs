@@ -8,18 +8,21 @@ use std::collections::HashSet;
 
 use tokio_util::sync::CancellationToken;
 
+use super::key_ranges;
 use super::settings;
+use super::standby::{self, Standby};
 use super::stop::unless_stopped;
 use super::transform;
 use super::transformed::{self, Transformed};
+use super::whereabouts::{self, Whereabouts};
 use crate::config::relation::{RelationName, is_pattern};
 use crate::config::types::{Pipeline, Stream};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name, Relation, RelationKind};
 use crate::postgres::{Server, Session, listing};
 
-/// The oldest server whose planner reads ranges of row addresses (TID range scan).
-pub const OLDEST_VERSION: u32 = 140_000;
+/// The oldest server whose catalogs are known here.
+pub const OLDEST_VERSION: u32 = 120_000;
 
 /// A stream of the document, and the relation it turned out to name.
 #[derive(Debug, Clone)]
@@ -49,6 +52,10 @@ pub struct Snapshot {
     pub id: String,
     /// The server's version number.
     pub version: u32,
+    /// Which server it is.
+    pub place: Whereabouts,
+    /// What is to be known of it, where it is a standby.
+    pub standby: Option<Standby>,
     /// The streams, patterns expanded, in document order.
     pub found: Vec<Found>,
 }
@@ -87,16 +94,17 @@ impl Snapshot {
             return Err(Error::new(
                 Kind::Unsupported,
                 format!(
-                    "{server} is PostgreSQL {}; this version of rb-bench reads from 14 or newer",
+                    "{server} is PostgreSQL {}; this version of rb-bench reads from 12 or newer",
                     version / 10_000
                 ),
             ));
         }
-        lock.execute(
+        lock.begin(
             &settings::begin_lock(version),
             "beginning the lock transaction",
         )
         .await?;
+        let place = Whereabouts::of(&lock).await?;
         let names = expand(&lock, pipeline, schema).await?;
         for (stream, name) in &names {
             hold(&lock, name, false)
@@ -114,13 +122,14 @@ impl Snapshot {
             }
         }
         let begin = settings::begin_source(version, given, true);
-        reader.execute(&begin, "taking the snapshot").await.map_err(|error| {
+        reader.begin(&begin, "taking the snapshot").await.map_err(|error| {
             if given.is_some() {
                 error.remedy("--snapshot takes the id that pg_export_snapshot() gave in a transaction that is still open")
             } else {
                 error
             }
         })?;
+        whereabouts::require_same(server, &place, &reader).await?;
         let id = reader
             .value(
                 "SELECT pg_catalog.pg_export_snapshot()",
@@ -128,10 +137,11 @@ impl Snapshot {
             )
             .await?
             .ok_or_else(|| Error::internal("pg_export_snapshot gave nothing"))?;
+        let standby = Standby::of(&reader).await?;
         let mut found = Vec::with_capacity(names.len());
         let mut described = described.into_iter();
         for (stream, name) in names {
-            let relation = catalog::relation(&reader, &name)
+            let mut relation = catalog::relation(&reader, &name)
                 .await?
                 .ok_or_else(|| missing(&name))?;
             if relation.kind == RelationKind::Other {
@@ -140,6 +150,7 @@ impl Snapshot {
                     format!("{name} is not a table or view"),
                 ));
             }
+            key_ranges::find(&reader, version, &mut relation).await?;
             let (relation, transformed) = match described.next() {
                 None => (relation, None),
                 Some(described) => {
@@ -159,6 +170,8 @@ impl Snapshot {
             reader,
             id,
             version,
+            place,
+            standby,
             found,
         })
     }
@@ -171,11 +184,38 @@ impl Snapshot {
 
     /// Returns, with the reason, when either session has ended: the snapshot is gone.
     pub async fn lost(&mut self) -> Error {
-        let which = tokio::select! {
-            () = self.lock.ended() => "lock",
-            () = self.reader.ended() => "snapshot",
+        let (which, said) = tokio::select! {
+            said = self.lock.ended() => ("lock", said),
+            said = self.reader.ended() => ("snapshot", said),
         };
-        lost(which, self.reader.server())
+        let lost = lost(which, self.reader.server());
+        match said {
+            // a standby gives up what stands in the way of its primary's changes
+            Some(said) if self.standby.is_some() && said.sqlstate() == Some(standby::CONFLICT) => {
+                standby::explain(said, self.reader.server()).context(lost.message())
+            }
+            _ => lost,
+        }
+    }
+
+    /// What is to be said of the source beforehand.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let standby = self.standby.iter();
+        let server = self.reader.server();
+        standby
+            .filter_map(|standby| standby.warning(server))
+            .collect()
+    }
+
+    /// What an error of the session that reads at the snapshot means.
+    #[must_use]
+    pub fn explain(&self, error: Error) -> Error {
+        if self.standby.is_some() {
+            standby::explain(error, self.reader.server())
+        } else {
+            error
+        }
     }
 
     /// Lets go of snapshot and locks.
@@ -191,14 +231,22 @@ fn lost(which: &str, server: &Server) -> Error {
     )
 }
 
-/// The root cause where a worker cannot import the run's snapshot: it was exported, so whoever held
-/// it is gone.
-#[must_use]
-pub fn explain_import(error: Error, server: &Server) -> Error {
+/// The root cause where a worker cannot import the run's snapshot: it was exported on the server at
+/// `place`, so either whoever held it is gone, or this is another server.
+pub async fn explain_import(error: Error, session: &Session, place: &Whereabouts) -> Error {
+    let server = session.server();
     match error.sqlstate() {
         // invalid snapshot identifier; since PostgreSQL 17 it does not exist; its process is gone
-        Some("22023" | "42704" | "55000") => lost("snapshot", server),
-        _ => error,
+        Some("22023" | "42704" | "55000") => {}
+        _ => return error,
+    }
+    let found = async {
+        session.execute("ROLLBACK", "rolling back").await?;
+        Whereabouts::of(session).await
+    };
+    match found.await {
+        Ok(found) if !found.may_be(place) => whereabouts::several(server),
+        _ => lost("snapshot", server),
     }
 }
 

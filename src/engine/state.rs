@@ -125,12 +125,12 @@ impl RunState {
 /// A worker's transaction as the ledger keeps it (commit form ledger).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LedgerWorker {
-    /// `pg_current_xact_id()`.
+    /// `txid_current()`, with its epoch.
     pub xid: String,
     /// Its backend.
     pub pid: i32,
-    /// When that backend started: with the pid it names one process.
-    pub backend_start: String,
+    /// When the transaction began: with the pid it names one transaction.
+    pub xact_start: String,
     /// Rows it added to each target.
     pub rows: Vec<(String, u64)>,
 }

@@ -452,8 +452,8 @@ pub struct Room {
 pub async fn room(session: &Session) -> Result<Room> {
     let sql = "SELECT least( \
           pg_catalog.current_setting('max_connections')::int8 \
-            - (CASE WHEN r.rolsuper THEN 0 ELSE pg_catalog.current_setting('superuser_reserved_connections')::int8 END) \
-            - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'), \
+            - (CASE WHEN r.rolsuper THEN 0 ELSE pg_catalog.current_setting('superuser_reserved_connections')::int8 + coalesce(pg_catalog.current_setting('reserved_connections', true)::int8, 0) END) \
+            - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'), \
           CASE WHEN r.rolconnlimit < 0 OR r.rolsuper THEN 1000000 ELSE r.rolconnlimit - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = r.rolname) END, \
           CASE WHEN d.datconnlimit < 0 OR r.rolsuper THEN 1000000 ELSE d.datconnlimit - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = d.datname) END) AS connections, \
         pg_catalog.current_setting('max_prepared_transactions')::int8 - (SELECT count(*) FROM pg_catalog.pg_prepared_xacts) AS prepared \

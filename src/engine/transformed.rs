@@ -14,7 +14,7 @@ use super::{determinism, eligibility, settings};
 use crate::config::types::Stream;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Column, Key, Name, Relation, RelationKind, ResultColumn};
-use crate::postgres::{Session, quote_ident, sqlstate, user_types};
+use crate::postgres::{Session, describe, quote_ident, user_types};
 
 /// What transforms do to a relation.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,9 +43,8 @@ pub async fn check_syntax(session: &Session, queries: &[String]) -> Result<()> {
         let doing = "reading it";
         let begin = format!("SAVEPOINT t; {}", settings::search_path(true));
         session.execute(&begin, doing).await?;
-        let parsed = session.client()?.prepare(query).await;
-        let parsed = parsed.map_err(|e| sqlstate::from_client(e, doing));
-        if let Err(error) = parsed {
+        if let Err(error) = describe::describe(session, query).await {
+            let error = error.context(doing);
             let position = error.server().and_then(|report| report.position);
             let place = position.and_then(|at| transform::line_and_column(query, at as usize));
             match error.sqlstate() {
@@ -116,16 +115,8 @@ pub async fn describe(
 }
 
 async fn result_columns(session: &Session, sql: &str, doing: &str) -> Result<Vec<ResultColumn>> {
-    let statement = session.client()?.prepare(sql).await;
-    let statement = statement.map_err(|e| sqlstate::from_client(e, doing))?;
-    let columns = statement.columns().iter();
-    Ok(columns
-        .map(|column| ResultColumn {
-            name: column.name().to_owned(),
-            type_oid: column.type_().oid(),
-            type_modifier: column.type_modifier(),
-        })
-        .collect())
+    let described = describe::describe(session, sql).await;
+    described.map_err(|error| error.context(doing))
 }
 
 /// An error of a transform's query: which, where, and what to do.

@@ -18,6 +18,7 @@ use super::plan::Plan;
 use super::queue::SharedQueue;
 use super::sequences::Sequence;
 use super::source::Pace;
+use super::whereabouts::Whereabouts;
 use crate::config::types::{Generate, LoadMethod};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::Server;
@@ -36,6 +37,10 @@ pub enum ReadFrom {
         snapshot: String,
         /// The server's version number.
         version: u32,
+        /// Which server it is.
+        place: Whereabouts,
+        /// Whether it is a standby.
+        standby: bool,
     },
     /// The process itself.
     Generate {
@@ -55,6 +60,8 @@ pub enum WriteTo {
         server: Server,
         /// The server's version number.
         version: u32,
+        /// Which server it is.
+        place: Box<Whereabouts>,
         /// COPY or INSERT.
         method: LoadMethod,
         /// SQL at the beginning of the worker's transaction (tables a single writer makes).
@@ -122,7 +129,7 @@ pub enum Report {
 /// What a worker that has loaded its share says of its transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Ready {
-    /// `pg_current_xact_id()`; none for dest-null.
+    /// `txid_current()`, with its epoch; none for dest-null.
     pub xid: Option<String>,
     /// Its destination backend.
     pub backend: Option<backend::Identity>,

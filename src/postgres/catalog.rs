@@ -5,6 +5,8 @@
 
 use tokio_postgres::SimpleQueryRow;
 
+use super::leaf::leaves;
+pub use super::leaf::{Cut, Leaf};
 use super::replica_identity::COLUMNS;
 use super::session::Session;
 use super::{quote_ident, quote_literal};
@@ -172,23 +174,6 @@ impl Column {
     }
 }
 
-/// A table or partition whose rows lie in one heap of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leaf {
-    /// Its name.
-    pub name: Name,
-    /// Whether it is a heap table (or a materialised view) that can be cut by row address.
-    pub heap: bool,
-    /// Whether this role may SELECT from it.
-    pub selectable: bool,
-    /// Whether row security applies to this role on it.
-    pub row_security: bool,
-    /// Blocks of its main fork.
-    pub blocks: u32,
-    /// Bytes, TOAST included.
-    pub bytes: u64,
-}
-
 /// A unique or exclusion index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -246,22 +231,22 @@ impl Relation {
 }
 
 /// A row of text values, read by name.
-struct Fields<'a>(&'a SimpleQueryRow);
+pub(super) struct Fields<'a>(pub(super) &'a SimpleQueryRow);
 
 impl Fields<'_> {
-    fn text(&self, column: &str) -> String {
+    pub(super) fn text(&self, column: &str) -> String {
         self.optional(column).unwrap_or_default()
     }
 
-    fn optional(&self, column: &str) -> Option<String> {
+    pub(super) fn optional(&self, column: &str) -> Option<String> {
         self.0.try_get(column).ok().flatten().map(str::to_owned)
     }
 
-    fn yes(&self, column: &str) -> bool {
+    pub(super) fn yes(&self, column: &str) -> bool {
         self.optional(column).as_deref() == Some("t")
     }
 
-    fn number<T: std::str::FromStr + Default>(&self, column: &str) -> T {
+    pub(super) fn number<T: std::str::FromStr + Default>(&self, column: &str) -> T {
         self.optional(column)
             .and_then(|text| text.parse().ok())
             .unwrap_or_default()
@@ -409,40 +394,6 @@ async fn columns(session: &Session, attributes: &str, doing: &str) -> Result<Vec
                 serial: fields.yes("serial"),
                 collation: fields.optional("collation"),
                 effective_collation: fields.text("effective_collation"),
-            }
-        })
-        .collect())
-}
-
-async fn leaves(session: &Session, oid: u32, doing: &str) -> Result<Vec<Leaf>> {
-    let sql = format!(
-        "SELECT n.nspname, c.relname,
-            c.relkind IN ('r', 'm') AND coalesce(am.amname = 'heap', false) AS heap,
-            pg_catalog.has_table_privilege(c.oid, 'SELECT') AS selectable,
-            pg_catalog.row_security_active(c.oid) AS row_security,
-            CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int ELSE 0 END AS blocks,
-            CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END AS bytes
-         FROM (SELECT {oid}::oid AS relid WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = {oid} AND p.relkind = 'p')
-               UNION ALL
-               SELECT t.relid::oid FROM pg_catalog.pg_partition_tree({oid}) t
-               WHERE t.isleaf AND EXISTS (SELECT FROM pg_catalog.pg_class p WHERE p.oid = {oid} AND p.relkind = 'p')) l
-         JOIN pg_catalog.pg_class c ON c.oid = l.relid
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-         WHERE c.relkind IN ('r', 'm', 'f') ORDER BY 1, 2"
-    );
-    let rows = session.rows(&sql, doing).await?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let fields = Fields(row);
-            Leaf {
-                name: Name::new(fields.text("nspname"), fields.text("relname")),
-                heap: fields.yes("heap"),
-                selectable: fields.yes("selectable"),
-                row_security: fields.yes("row_security"),
-                blocks: fields.number("blocks"),
-                bytes: fields.number("bytes"),
             }
         })
         .collect())

@@ -82,7 +82,7 @@ impl Input {
 }
 
 /// The borrowed line, what was read from it but not used yet, and the time spent waiting for it.
-struct Wire {
+pub(super) struct Wire {
     loan: Loan,
     input: Input,
     waited: Duration,
@@ -91,16 +91,26 @@ struct Wire {
 impl Wire {
     /// Borrows the session's line and sends one simple query on it.
     async fn query(session: &Session, sql: &str) -> Result<Self> {
+        let mut query = BytesMut::with_capacity(sql.len() + 16);
+        frontend::query(sql, &mut query).map_err(lost)?;
+        Self::send_on(session, &query).await
+    }
+
+    /// Borrows the session's line and sends these messages on it.
+    pub(super) async fn send_on(session: &Session, messages: &[u8]) -> Result<Self> {
         let loan = session.line().lend().map_err(lost)?;
         let mut wire = Self {
             loan,
             input: Input::new(),
             waited: Duration::ZERO,
         };
-        let mut query = BytesMut::with_capacity(sql.len() + 16);
-        frontend::query(sql, &mut query).map_err(lost)?;
-        wire.send(&query).await?;
+        wire.send(messages).await?;
         Ok(wire)
+    }
+
+    /// Returns the line to its owner, at the server's ReadyForQuery.
+    pub(super) fn give_back(self) -> Result<()> {
+        self.loan.give_back().map_err(lost)
     }
 
     async fn wait(&mut self, interest: Interest) -> io::Result<()> {
@@ -154,7 +164,7 @@ impl Wire {
     }
 
     /// The next message that is not a notice or the like; errors of the server become ours.
-    async fn message(&mut self) -> Result<Message> {
+    pub(super) async fn message(&mut self) -> Result<Message> {
         loop {
             match self.input.message().map_err(lost)? {
                 None => self.fill().await?,
@@ -214,7 +224,7 @@ fn out_of_step(expected: &str) -> Error {
     ))
 }
 
-fn lost(error: io::Error) -> Error {
+pub(super) fn lost(error: io::Error) -> Error {
     let text = if error.kind() == io::ErrorKind::UnexpectedEof {
         "the server closed the connection".to_owned()
     } else {
@@ -235,6 +245,7 @@ fn report(mut fields: ErrorFields<'_>) -> Error {
             b'H' => report.hint = Some(value),
             b'W' => report.context = Some(value),
             b'n' => report.constraint = Some(value),
+            b'P' => report.position = value.parse().ok(),
             _ => {}
         }
     }

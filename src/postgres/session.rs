@@ -1,19 +1,24 @@
 //! One connection: queries on it, its line for a COPY, cancelling it from outside, closing it.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio_postgres::{CancelToken, Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::connect::{Chosen, Server};
-use super::line::Line;
+use super::line::{Line, Socket};
 use super::open::Negotiated;
 use super::sqlstate;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// How long a goodbye, or a cancel request, may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a pooler may take to find a connection for us.
+const POOL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// One connection. Dropping it closes the socket; [`Session::close`] says goodbye first.
 ///
@@ -22,7 +27,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Session {
     client: Option<Client>,
     cancel: CancelToken,
-    driver: JoinHandle<()>,
+    driver: JoinHandle<Option<Error>>,
     line: Line,
     server: Server,
     /// Where exactly it goes, and whether encrypted.
@@ -32,7 +37,7 @@ pub struct Session {
 impl Session {
     pub(super) fn new(
         client: Client,
-        driver: JoinHandle<()>,
+        driver: JoinHandle<Option<Error>>,
         line: Line,
         server: Server,
         on: Chosen,
@@ -78,6 +83,36 @@ impl Session {
             .batch_execute(sql)
             .await
             .map_err(|e| sqlstate::from_client(e, doing))
+    }
+
+    /// Begins a transaction, which behind a pooler has to wait for a connection.
+    ///
+    /// # Errors
+    /// `Kind::Space` where none comes free in time: what holds them may be waiting for this one.
+    pub async fn begin(&self, sql: &str, doing: &str) -> Result<()> {
+        self.in_time(doing, self.execute(sql, doing)).await
+    }
+
+    /// Waits for what takes no time on a server that listens.
+    ///
+    /// # Errors
+    /// `Kind::Space` where it does: a pooler has no connection for it.
+    pub async fn in_time<T>(
+        &self,
+        doing: &str,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::time::timeout(POOL_PATIENCE, answer)
+            .await
+            .unwrap_or_else(|_| {
+                let text = format!(
+                    "{doing}: {} has taken the connection, and not answered within {} s; a pooler \
+                     without a free connection does that",
+                    self.server,
+                    POOL_PATIENCE.as_secs()
+                );
+                Err(Error::new(Kind::Space, text).remedy(sqlstate::POOL_IS_FULL))
+            })
     }
 
     /// Runs SQL and returns its rows, every value as text.
@@ -138,10 +173,10 @@ impl Session {
         self.driver.is_finished() || self.client.as_ref().is_none_or(Client::is_closed)
     }
 
-    /// Returns when the connection ends, whoever ended it.
-    pub async fn ended(&mut self) {
+    /// Returns when the connection ends, whoever ended it, with what the server said of it.
+    pub async fn ended(&mut self) -> Option<Error> {
         // a driver that panicked has ended too
-        let _ended = (&mut self.driver).await;
+        (&mut self.driver).await.ok().flatten()
     }
 
     /// Asks the server to cancel what this session is doing. Best effort, within two seconds.
@@ -185,7 +220,8 @@ impl Canceller {
         let request = Box::pin(async {
             let mut socket = self.server.open_socket(&self.on).await.ok()?;
             let negotiated = Negotiated::on(&socket);
-            let sent = self.token.cancel_query_raw(&mut socket, negotiated).await;
+            let whole = WholeConnection(&mut socket);
+            let sent = self.token.cancel_query_raw(whole, negotiated).await;
             sent.ok()?;
             // the server closes when it has passed it on: no later query is hit by it
             socket.read(&mut [0]).await.ok()
@@ -196,5 +232,37 @@ impl Canceller {
         ) {
             tracing::debug!("{}: the cancel request could not be delivered", self.server);
         }
+    }
+}
+
+/// A connection of which no half is closed after the request: pgbouncer 1.18 takes that for the
+/// client's end, and ends itself when it then passes the request on (tested).
+struct WholeConnection<'a>(&'a mut Socket);
+
+impl AsyncRead for WholeConnection<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for WholeConnection<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -31,11 +31,29 @@ pub fn kind_of(sqlstate: &str) -> Kind {
 /// Our error from what the server reported while `doing` something.
 #[must_use]
 pub fn from_report(report: ServerReport, doing: &str) -> Error {
-    Error::new(
-        kind_of(&report.sqlstate),
-        format!("{doing}: {}", report.message),
-    )
+    let text = format!("{doing}: {}", report.message);
+    match pooler(&report.message) {
+        Some((kind, remedy)) => Error::new(kind, text).remedy(remedy),
+        None => Error::new(kind_of(&report.sqlstate), text),
+    }
     .reported_by_server(report)
+}
+
+/// What to do where a pooler has no connection for us.
+pub const POOL_IS_FULL: &str = "a run takes its workers and two connections more on either side: lower \
+resources.parallelism, make the pool larger (pgbouncer: default_pool_size), or connect to the server itself";
+
+/// What a pooler means by its own errors, which all have one SQLSTATE (pgbouncer: 08P01) and are in
+/// English.
+fn pooler(message: &str) -> Option<(Kind, &'static str)> {
+    if message.contains("statement pooling") {
+        let remedy = "a run needs transactions: use pool_mode = transaction or session for this database, or connect to \
+                      the server itself";
+        return Some((Kind::Unsupported, remedy));
+    }
+    message
+        .contains("query_wait_timeout")
+        .then_some((Kind::Space, POOL_IS_FULL))
 }
 
 /// Our error from tokio-postgres' while `doing` something.

@@ -22,7 +22,8 @@ pub struct UserType {
     pub create: Option<String>,
 }
 
-/// The columns of the query below: a type `t` as a [`UserType`].
+/// The columns of the query below: a type `t` as a [`UserType`]. There are multiranges since
+/// PostgreSQL 14; what older catalogs lack, `to_jsonb` gives as NULL.
 const DESCRIBED: &str = r"pg_catalog.quote_ident(n.nspname) AS schema, pg_catalog.format_type(t.oid, NULL) AS name, t.typtype,
   CASE t.typtype
     WHEN 'e' THEN (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder)
@@ -37,7 +38,7 @@ const DESCRIBED: &str = r"pg_catalog.quote_ident(n.nspname) AS schema, pg_catalo
                      || coalesce(pg_catalog.string_agg(' ' || pg_catalog.pg_get_constraintdef(k.oid), '' ORDER BY k.oid), '')
                      FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')
     WHEN 'r' THEN (SELECT CASE WHEN r.rngsubdiff = 0 THEN '' ELSE ', subtype_diff = ' || r.rngsubdiff::text END
-                     || ', multirange_type_name = ' || pg_catalog.format_type(r.rngmultitypid, NULL) FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid)
+                     || coalesce(', multirange_type_name = ' || pg_catalog.format_type((pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid, NULL), '') FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid)
   END AS more,
   (SELECT x.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
     WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid
@@ -86,7 +87,7 @@ fn used(columns: &[Column]) -> String {
              UNION ALL SELECT x.atttypid FROM pg_catalog.pg_attribute x
                         WHERE t.typtype = 'c' AND x.attrelid = t.typrelid AND x.attnum > 0 AND NOT x.attisdropped
              UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid
-             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid) part(oid))",
+             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid) part(oid))",
         types.join(", ")
     )
 }

@@ -8,6 +8,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod copies;
+pub(crate) mod machine;
+pub(crate) mod pooler;
 pub(crate) mod standby;
 pub(crate) mod values;
 

@@ -11,6 +11,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::log::{self, Change};
 use super::route::{Making, Route};
 use super::seen::Seen;
+use super::state;
 use super::statements::{Statement, Statements};
 use super::tables::Captured;
 use crate::config::types::WriteMode;
@@ -421,7 +422,7 @@ impl<'a> Applier<'a> {
             .connect("rb-bench cdc catalog")
             .await?;
         let sql = format!(
-            "SET search_path = ''; SELECT pg_catalog.format_type({0}, {1}), pg_catalog.format_type({0}, NULL)",
+            "SET LOCAL search_path = ''; SELECT pg_catalog.format_type({0}, {1}), pg_catalog.format_type({0}, NULL)",
             column.type_oid, column.type_modifier
         );
         let row = session
@@ -452,10 +453,11 @@ fn out_of_step() -> Error {
 }
 
 /// Begins the destination's transaction of a batch.
-pub(super) fn begin(version: u32) -> String {
+pub(super) fn begin(version: u32, pipeline: &str) -> String {
     // the source's constraints held at each commit, and a batch is whole transactions
     format!(
-        "{} SET CONSTRAINTS ALL DEFERRED",
+        "{} SET CONSTRAINTS ALL DEFERRED; {}",
         settings::begin_destination(version, false),
+        state::hold(state::WRITER_LOCK, pipeline)
     )
 }

@@ -1,6 +1,7 @@
-//! Both ends of a pipeline: one session on each server, and which databases they are in.
+//! Both ends of a pipeline: a session on each server, which databases they are in, and the pipeline's lock.
 
 use super::slot::{self, Place};
+use super::state;
 use super::tables::{self, Captured};
 use crate::config::types::{DestinationConnector, Pipeline, PostgresDestination, SourceConnector};
 use crate::engine::settings;
@@ -9,9 +10,9 @@ use crate::postgres::session::Canceller;
 use crate::postgres::{Server, Session, catalog};
 
 /// The oldest server on either end.
-const OLDEST_VERSION: u32 = 140_000;
+const OLDEST_VERSION: u32 = 120_000;
 
-/// A session on either server. The one on the destination holds the pipeline's lock and writes.
+/// A session on either server, and one whose transaction holds the pipeline's lock.
 pub(super) struct Ends {
     pub(super) source: Session,
     pub(super) source_version: u32,
@@ -19,6 +20,7 @@ pub(super) struct Ends {
     pub(super) dest: Session,
     pub(super) dest_version: u32,
     dest_place: Place,
+    lock: Option<Session>,
 }
 
 impl Ends {
@@ -47,14 +49,14 @@ impl Ends {
                 return Err(Error::new(
                     Kind::Unsupported,
                     format!(
-                        "{} is PostgreSQL {}; change data capture needs 14 or newer",
+                        "{} is PostgreSQL {}; change data capture needs 12 or newer",
                         session.server(),
                         version / 10_000
                     ),
                 ));
             }
             session
-                .execute(settings::BETWEEN_TRANSACTIONS, "setting time-outs")
+                .execute(settings::MAY_IDLE, "setting time-outs")
                 .await?;
         }
         refuse_standby(&source).await?;
@@ -65,7 +67,36 @@ impl Ends {
             source_version,
             dest,
             dest_version,
+            lock: None,
         })
+    }
+
+    /// Takes the lock that lets one process at a time work on a pipeline's slot, until these ends
+    /// are closed. It is a transaction's of a session of its own, for there are many transactions
+    /// under it. Whoever has it knows that no batch of another process is still to commit.
+    ///
+    /// # Errors
+    /// `Kind::Lock` when another process works on it.
+    pub(super) async fn claim(&mut self, pipeline: &str) -> Result<()> {
+        let doing = "claiming the pipeline";
+        let lock = self.dest.server().connect("rb-bench cdc lock").await?;
+        let begin = settings::begin_destination(self.dest_version, false);
+        lock.execute(&begin, doing).await?;
+        let under_way = |error: Error| match error.sqlstate() {
+            Some("55P03") => Error::new(
+                Kind::Lock,
+                format!("pipeline `{pipeline}` is under way in another process"),
+            )
+            .remedy("wait for it: one process at a time reads a slot"),
+            _ => error,
+        };
+        let hold = settings::alone(&state::hold(state::PIPELINE_LOCK, pipeline));
+        lock.execute(&hold, doing).await.map_err(under_way)?;
+        // a batch of a process that died may still be at its COMMIT
+        let wait = settings::alone(&state::hold(state::WRITER_LOCK, pipeline));
+        self.dest.execute(&wait, doing).await.map_err(under_way)?;
+        self.lock = Some(lock);
+        Ok(())
     }
 
     /// The name that setup gives to this pipeline's slot and publication.
@@ -87,9 +118,12 @@ impl Ends {
         [self.source.canceller(), self.dest.canceller()]
     }
 
-    /// Closes both sessions; the lock is free then.
+    /// Closes all sessions, that of the lock last.
     pub(super) async fn close(self) {
         tokio::join!(self.source.close(), self.dest.close());
+        if let Some(lock) = self.lock {
+            lock.close().await;
+        }
     }
 }
 

@@ -17,11 +17,11 @@ pub(in crate::engine) async fn committed_along(
     pipeline: &Pipeline,
 ) -> Result<String> {
     // the position is read after the snapshot was taken: all that it saw had committed before
-    let sql = "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn()";
+    let sql = "SELECT pg_catalog.txid_current_snapshot(), pg_catalog.pg_current_wal_insert_lsn()";
     let row = reader.row(sql, "writing down the snapshot").await?;
     let snapshot = row
         .get(0)
-        .ok_or_else(|| Error::internal("pg_current_snapshot gave nothing"))?;
+        .ok_or_else(|| Error::internal("txid_current_snapshot gave nothing"))?;
     let copied = Copied {
         snapshot: snapshot.to_owned(),
         lsn: row.get(1).unwrap_or_default().parse()?,

@@ -52,7 +52,7 @@ pub fn captures(pipeline: &Pipeline) -> bool {
 /// # Errors
 /// All that speaks against it, at once, before anything is made.
 pub async fn setup(pipeline: &Pipeline, cancel: &CancellationToken) -> Result<SetUp> {
-    let ends = connect(pipeline, cancel).await?;
+    let ends = claimed(pipeline, cancel).await?;
     let done = unless_stopped(cancel, &ends.cancellers(), setup::set_up(&ends, pipeline)).await;
     ends.close().await;
     done
@@ -76,10 +76,17 @@ pub async fn parts(pipeline: &Pipeline, cancel: &CancellationToken) -> Result<Pa
 
 /// Drops slot, publication and state of a pipeline, whatever of it is there.
 pub async fn drop(pipeline: &Pipeline, cancel: &CancellationToken) -> Result<Parts> {
-    let ends = connect(pipeline, cancel).await?;
+    let ends = claimed(pipeline, cancel).await?;
     let done = unless_stopped(cancel, &ends.cancellers(), removal::remove(&ends, pipeline)).await;
     ends.close().await;
     done
+}
+
+async fn claimed(pipeline: &Pipeline, cancel: &CancellationToken) -> Result<Ends> {
+    let mut ends = connect(pipeline, cancel).await?;
+    let sessions = ends.cancellers();
+    unless_stopped(cancel, &sessions, ends.claim(&pipeline.pipeline)).await?;
+    Ok(ends)
 }
 
 async fn connect(pipeline: &Pipeline, cancel: &CancellationToken) -> Result<Ends> {

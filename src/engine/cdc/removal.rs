@@ -58,7 +58,6 @@ pub(super) async fn parts(ends: &Ends, pipeline: &Pipeline) -> Result<Parts> {
 
 /// Drops all that belongs to a pipeline; what was dropped.
 pub(super) async fn remove(ends: &Ends, pipeline: &Pipeline) -> Result<Parts> {
-    state::claim(&ends.dest, &pipeline.pipeline).await?;
     let parts = parts(ends, pipeline).await?;
     // the state goes last: until then, the same command finds the rest again
     Ok(Parts {

@@ -148,12 +148,12 @@ impl Run<'_> {
         let (request, cancel) = (self.request, &self.request.cancel);
         let pipeline = &request.pipeline;
         request.telemetry.enter(Phase::Connecting);
-        let ends = unless_stopped(cancel, &[], Ends::connect(pipeline)).await?;
+        let mut ends = unless_stopped(cancel, &[], Ends::connect(pipeline)).await?;
         let sessions = ends.cancellers();
         reach(Point::Connected).await?;
         request.telemetry.enter(Phase::Planning);
+        unless_stopped(cancel, &sessions, ends.claim(&pipeline.pipeline)).await?;
         let opening = async {
-            state::claim(&ends.dest, &pipeline.pipeline).await?;
             let record = state::find(&ends.dest, &pipeline.pipeline)
                 .await?
                 .ok_or_else(|| not_set_up(pipeline))?;
@@ -221,8 +221,8 @@ impl Run<'_> {
         let buffer = pipeline.resources.buffer_bytes as usize;
         let (source, dest) = (&ends.source, &ends.dest);
         let mut peek = Peek::start(source, ends.source_version, slot, upto, buffer).await?;
-        dest.execute(&applier::begin(ends.dest_version), "beginning a batch")
-            .await?;
+        let begin = applier::begin(ends.dest_version, &pipeline.pipeline);
+        dest.execute(&begin, "beginning a batch").await?;
         let mut applier = Applier::new(Work {
             dest,
             source,

@@ -30,12 +30,11 @@ pub struct SetUp {
     pub made: bool,
 }
 
-/// Makes publication and slot for a pipeline, or finds them made.
+/// Makes publication and slot for a pipeline, or finds them made; the pipeline is claimed.
 ///
 /// # Errors
 /// Everything that speaks against it, at once, before anything is made.
 pub(super) async fn set_up(ends: &Ends, pipeline: &Pipeline) -> Result<SetUp> {
-    state::claim(&ends.dest, &pipeline.pipeline).await?;
     let captured = ends.captured(pipeline).await?;
     if let Some(record) = state::find(&ends.dest, &pipeline.pipeline).await? {
         require_same(&record, ends, pipeline, &captured).await?;
@@ -69,7 +68,7 @@ pub(super) async fn set_up(ends: &Ends, pipeline: &Pipeline) -> Result<SetUp> {
         .iter()
         .map(|one| one.relation.name.clone())
         .collect();
-    slot::publish(&ends.source, &name, &names).await?;
+    slot::publish(&ends.source, ends.source_version, &name, &names).await?;
     let begins_at = match slot::create(&ends.source, &name).await {
         Ok(begins_at) => begins_at,
         Err(error) => {
@@ -245,6 +244,12 @@ async fn table_problems(ends: &Ends, pipeline: &Pipeline, one: &Captured) -> Res
     let relation = &one.relation;
     let name = &relation.name;
     match relation.kind {
+        RelationKind::Partitioned if ends.source_version < 130_000 => {
+            return Ok(vec![format!(
+                "{name} is partitioned, and PostgreSQL {} publishes partitions only one by one: name those",
+                ends.source_version / 10_000
+            )]);
+        }
         RelationKind::Table | RelationKind::Partitioned => {}
         other => {
             return Ok(vec![format!(

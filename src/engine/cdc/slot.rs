@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::settings::alone;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::postgres::lsn::Lsn;
@@ -86,7 +87,7 @@ pub struct Slot {
     pub name: String,
     /// The process that reads it now.
     pub active_pid: Option<i32>,
-    /// `reserved`, `extended`, `unreserved` or `lost`.
+    /// `reserved`, `extended`, `unreserved` or `lost`; empty before PostgreSQL 13, which keeps all log.
     pub wal_status: String,
     /// The oldest log that it keeps.
     pub restart_lsn: Option<String>,
@@ -104,10 +105,11 @@ impl Slot {
     /// Looks for a slot of this database.
     pub(super) async fn find(source: &Session, name: &str) -> Result<Option<Self>> {
         let sql = format!(
-            "SELECT slot_name, active_pid, coalesce(wal_status, '') AS wal_status, restart_lsn, confirmed_flush_lsn, safe_wal_size, \
+            "SELECT slot_name, active_pid, restart_lsn, confirmed_flush_lsn, \
+               coalesce(pg_catalog.to_jsonb(s) ->> 'wal_status', '') AS wal_status, pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size, \
                greatest(0, pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn)) AS retained, \
                greatest(0, pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), confirmed_flush_lsn)) AS lag \
-             FROM pg_catalog.pg_replication_slots WHERE slot_name = {} AND database = pg_catalog.current_database()",
+             FROM pg_catalog.pg_replication_slots s WHERE slot_name = {} AND database = pg_catalog.current_database()",
             quote_literal(name)
         );
         let rows = source
@@ -193,7 +195,7 @@ pub(super) async fn create(source: &Session, name: &str) -> Result<Lsn> {
         quote_literal(name)
     );
     source
-        .value(&sql, &format!("creating slot {name}"))
+        .value(&alone(&sql), &format!("creating slot {name}"))
         .await?
         .unwrap_or_default()
         .parse()
@@ -209,7 +211,7 @@ pub(super) async fn drop_slot(source: &Session, name: &str) -> Result<bool> {
         quote_literal(name)
     );
     source
-        .execute(&sql, &format!("dropping slot {name}"))
+        .execute(&alone(&sql), &format!("dropping slot {name}"))
         .await?;
     Ok(true)
 }
@@ -222,7 +224,7 @@ pub(super) async fn advance(source: &Session, name: &str, to: Lsn) -> Result<()>
         quote_literal(&to.to_string())
     );
     source
-        .execute(&sql, &format!("advancing slot {name}"))
+        .execute(&alone(&sql), &format!("advancing slot {name}"))
         .await
 }
 
@@ -246,15 +248,26 @@ pub(super) async fn published(source: &Session, publication: &str) -> Result<Opt
 }
 
 /// Makes the publication of exactly these tables.
-pub(super) async fn publish(source: &Session, publication: &str, tables: &[Name]) -> Result<()> {
+pub(super) async fn publish(
+    source: &Session,
+    version: u32,
+    publication: &str,
+    tables: &[Name],
+) -> Result<()> {
     let tables: Vec<String> = tables.iter().map(Name::sql).collect();
+    // before PostgreSQL 13 no partitioned table can be published
+    let whole = if version >= 130_000 {
+        " WITH (publish_via_partition_root = true)"
+    } else {
+        ""
+    };
     let sql = format!(
-        "CREATE PUBLICATION {} FOR TABLE ONLY {} WITH (publish_via_partition_root = true)",
+        "CREATE PUBLICATION {} FOR TABLE ONLY {}{whole}",
         quote_ident(publication),
         tables.join(", ONLY ")
     );
     source
-        .execute(&sql, &format!("creating publication {publication}"))
+        .execute(&alone(&sql), &format!("creating publication {publication}"))
         .await
 }
 
@@ -277,7 +290,7 @@ pub(super) async fn drop_publication(source: &Session, publication: &str) -> Res
     };
     // shorter than deadlock_timeout: we give way, never the application
     let sql = format!(
-        "BEGIN; SET LOCAL lock_timeout = '300ms'; {lock}SET LOCAL lock_timeout = '10s'; DROP PUBLICATION {}; COMMIT",
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '300ms'; {lock}SET LOCAL lock_timeout = '10s'; DROP PUBLICATION {}; COMMIT",
         quote_ident(publication)
     );
     let doing = format!("dropping publication {publication}");

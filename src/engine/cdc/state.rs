@@ -170,25 +170,15 @@ pub(super) async fn move_applied(
     ))
 }
 
-/// Takes the lock that lets one process at a time work on a pipeline's slot, for as long as this
-/// session lives: whoever has it knows that no transaction of another is still to commit.
-///
-/// # Errors
-/// `Kind::Lock` when another process works on it.
-pub(super) async fn claim(session: &Session, pipeline: &str) -> Result<()> {
-    let sql = format!(
-        "SET lock_timeout = '10s'; SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended({}, 0)); RESET lock_timeout",
-        quote_literal(&format!("rb_bench cdc {pipeline}"))
-    );
-    session
-        .execute(&sql, "claiming the pipeline")
-        .await
-        .map_err(|error| match error.sqlstate() {
-            Some("55P03") => Error::new(
-                Kind::Lock,
-                format!("pipeline `{pipeline}` is under way in another process"),
-            )
-            .remedy("wait for it: one process at a time reads a slot"),
-            _ => error,
-        })
+/// The lock of a process that works on a pipeline's slot.
+pub(super) const PIPELINE_LOCK: &str = "cdc";
+/// The lock of a batch, from its begin to its commit: it outlives a process that is killed.
+pub(super) const WRITER_LOCK: &str = "cdc writer of";
+
+/// The SQL that holds a pipeline's lock until the transaction ends.
+pub(super) fn hold(what: &str, pipeline: &str) -> String {
+    format!(
+        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0))",
+        quote_literal(&format!("rb_bench {what} {pipeline}"))
+    )
 }

@@ -1,14 +1,15 @@
 //! Rows written with multi-row INSERT: the slow baseline, kept to compare COPY with.
 //!
 //! The source's COPY bytes are taken apart into values, and each value is bound as it came: the
-//! binary form of COPY is the binary form of a parameter, and so is the text form.
+//! binary form of COPY is the binary form of a parameter, and so is the text form. Statements have no
+//! name, for a name would stay on a connection that a pooler shares.
 
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_util::future::BoxFuture;
+use tokio_postgres::Client;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Statement};
 
 use super::ChunkDestination;
 use super::rows::{RowParser, Value};
@@ -38,7 +39,6 @@ struct Insert {
     parser: RowParser,
     rows: Vec<Vec<Value>>,
     bytes: usize,
-    full: Option<Statement>,
     written: u64,
 }
 
@@ -84,19 +84,7 @@ impl Insert {
         let failed = |e| sqlstate::from_client(e, "inserting rows");
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        let statement = match &self.full {
-            Some(full) if rows.len() == self.rows_a_statement() => full.clone(),
-            _ => {
-                let statement = client
-                    .prepare(&self.sql(rows.len()))
-                    .await
-                    .map_err(failed)?;
-                if rows.len() == self.rows_a_statement() {
-                    self.full = Some(statement.clone());
-                }
-                statement
-            }
-        };
+        let sql = self.sql(rows.len());
         let format = self.parser.format;
         let values: Vec<Raw<'_>> = rows
             .iter()
@@ -106,12 +94,13 @@ impl Insert {
                 format,
             })
             .collect();
-        let parameters: Vec<&(dyn ToSql + Sync)> = values
+        // of unknown type: the server takes that of the column
+        let parameters: Vec<(&(dyn ToSql + Sync), Type)> = values
             .iter()
-            .map(|value| value as &(dyn ToSql + Sync))
+            .map(|value| (value as &(dyn ToSql + Sync), Type::UNKNOWN))
             .collect();
         self.written += client
-            .execute(&statement, &parameters)
+            .execute_typed(&sql, &parameters)
             .await
             .map_err(failed)?;
         Ok(())
@@ -133,7 +122,6 @@ impl ChunkDestination for InsertDestination {
                 parser: RowParser::new(stream.format),
                 rows: Vec::new(),
                 bytes: 0,
-                full: None,
                 written: 0,
             });
             Ok(())
@@ -257,7 +245,6 @@ mod tests {
             parser: RowParser::new(CopyFormat::Binary),
             rows: vec![],
             bytes: 0,
-            full: None,
             written: 0,
         };
         assert_eq!(

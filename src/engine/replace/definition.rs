@@ -79,8 +79,9 @@ fn create_sql(oid: u32, hidden: &Name) -> String {
         "SELECT 'create' AS part, sql FROM (
            SELECT 0 AS step, 0::int8 AS n, {TABLESPACE} AS sql FROM pg_catalog.pg_class c WHERE c.oid = {oid}
            UNION ALL SELECT 1, 0, pg_catalog.format('CREATE %sTABLE %s (LIKE %I.%I INCLUDING DEFAULTS INCLUDING GENERATED \
-                INCLUDING IDENTITY INCLUDING STORAGE INCLUDING COMPRESSION) USING %I%s', \
+                INCLUDING IDENTITY INCLUDING STORAGE%s) USING %I%s', \
                 CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, {table}, n.nspname, c.relname, \
+                CASE WHEN pg_catalog.current_setting('server_version_num')::int4 >= 140000 THEN ' INCLUDING COMPRESSION' END, \
                 (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
                 ' WITH (' || nullif(pg_catalog.concat_ws(', ', {own}, {toast}), '') || ')')
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {oid}
@@ -112,7 +113,7 @@ fn build_sql(oid: u32, hidden: &Name) -> String {
              LEFT JOIN pg_catalog.pg_constraint x ON x.conindid = c.oid AND x.conrelid = i.indrelid AND x.contype IN ('p', 'u', 'x')
             WHERE i.indrelid = {oid}),
          s AS (
-           SELECT e.oid::int8 AS id, {prefix} || '_s' || pg_catalog.row_number() OVER (ORDER BY e.oid) AS own, e.stxname, e.stxstattarget, sn.nspname,
+           SELECT e.oid::int8 AS id, {prefix} || '_s' || pg_catalog.row_number() OVER (ORDER BY e.oid) AS own, e.stxname, (pg_catalog.to_jsonb(e) ->> 'stxstattarget')::int4 AS stxstattarget, sn.nspname,
                   pg_catalog.pg_get_statisticsobjdef(e.oid) AS definition,
                   pg_catalog.length(pg_catalog.format('CREATE STATISTICS %I.%I', sn.nspname, e.stxname)) AS before,
                   pg_catalog.length(pg_catalog.format(' FROM %I.%I', n.nspname, c.relname)) AS after
@@ -173,7 +174,7 @@ fn refer_sql(oid: u32, hidden: &Name, asides: &[(u32, &Name)]) -> String {
 fn shape_sql(oid: u32) -> String {
     format!(
         "SELECT 'shape' AS part, pg_catalog.concat_ws(' ', pg_catalog.quote_ident(a.attname), pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation,
-            a.attnotnull, a.attgenerated, a.attidentity, a.attstorage, a.attcompression, pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+            a.attnotnull, a.attgenerated, a.attidentity, a.attstorage, pg_catalog.to_jsonb(a) ->> 'attcompression', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
             (SELECT pg_catalog.concat_ws(' ', s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle) FROM pg_catalog.pg_depend p
                JOIN pg_catalog.pg_sequence s ON s.seqrelid = p.objid
               WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass

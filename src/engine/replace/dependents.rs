@@ -9,6 +9,7 @@ use crate::postgres::Session;
 
 /// The objects that are parts of these tables and come along, as a CTE `own(root, classid, objid,
 /// kept)`: which table it is part of, and whether the object itself is kept rather than made anew.
+/// Before PostgreSQL 14 TOAST tables and sequences have row types.
 pub(super) fn own(oids: &[u32]) -> String {
     let list: Vec<String> = oids.iter().map(u32::to_string).collect();
     let (class, kind) = (
@@ -21,6 +22,10 @@ pub(super) fn own(oids: &[u32]) -> String {
            SELECT oid, {class}, oid, false FROM root
            UNION ALL SELECT root.oid, {kind}, y.oid, false FROM root JOIN pg_catalog.pg_type y ON y.oid = reltype OR y.typelem = reltype AND y.typcategory = 'A'
            UNION ALL SELECT root.oid, {class}, x.oid, false FROM root JOIN pg_catalog.pg_class x ON x.oid = root.reltoastrelid
+           UNION ALL SELECT root.oid, {kind}, x.reltype, false FROM root JOIN pg_catalog.pg_class x ON x.oid = root.reltoastrelid AND x.reltype <> 0
+           UNION ALL SELECT root.oid, {kind}, s.reltype, d.deptype = 'a' FROM root
+             JOIN pg_catalog.pg_depend d ON d.refclassid = {class} AND d.refobjid = root.oid AND d.classid = {class} AND d.deptype IN ('a', 'i')
+             JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' AND s.reltype <> 0
            UNION ALL SELECT root.oid, {class}, i.indexrelid, false FROM root JOIN pg_catalog.pg_index i ON i.indrelid IN (root.oid, nullif(root.reltoastrelid, 0))
            UNION ALL SELECT root.oid, 'pg_catalog.pg_constraint'::pg_catalog.regclass, x.oid, false FROM root JOIN pg_catalog.pg_constraint x ON x.conrelid = root.oid
            UNION ALL SELECT root.oid, 'pg_catalog.pg_attrdef'::pg_catalog.regclass, x.oid, false FROM root JOIN pg_catalog.pg_attrdef x ON x.adrelid = root.oid

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{ChunkSource, Piece};
 use crate::engine::plan::{Chunk, StreamSpec};
+use crate::engine::standby;
 use crate::error::{Error, Result};
 use crate::postgres::block::Block;
 use crate::postgres::catalog::Name;
@@ -17,16 +18,29 @@ pub struct PostgresSource {
     session: Session,
     copy: Option<CopyOut>,
     last: (u64, Duration),
+    standby: bool,
 }
 
 impl PostgresSource {
-    /// Reads on this session.
+    /// Reads on this session, which may be one of a standby.
     #[must_use]
-    pub fn new(session: Session) -> Self {
+    pub fn new(session: Session, standby: bool) -> Self {
         Self {
             session,
+            standby,
             copy: None,
             last: (0, Duration::ZERO),
+        }
+    }
+}
+
+/// What an error of this source means.
+fn explained(session: &Session, standby: bool) -> impl FnOnce(Error) -> Error {
+    move |error| {
+        if standby {
+            standby::explain(error, session.server())
+        } else {
+            error
         }
     }
 }
@@ -93,7 +107,8 @@ impl ChunkSource for PostgresSource {
         Box::pin(async move {
             let sql = copy_out_sql(stream, chunk, limit);
             tracing::debug!("{}: {sql}", self.session.server());
-            self.copy = Some(CopyOut::start(&self.session, &sql).await?);
+            let copy = CopyOut::start(&self.session, &sql).await;
+            self.copy = Some(copy.map_err(explained(&self.session, self.standby))?);
             Ok(())
         })
     }
@@ -104,7 +119,8 @@ impl ChunkSource for PostgresSource {
                 .copy
                 .as_mut()
                 .ok_or_else(|| Error::internal("a chunk was read before it was opened"))?;
-            let more = copy.fill(block).await?;
+            let more = copy.fill(block).await;
+            let more = more.map_err(explained(&self.session, self.standby))?;
             self.last = (copy.messages(), copy.waited());
             match self.copy.take_if(|_| !more) {
                 None => Ok(Piece::More),

@@ -14,10 +14,7 @@ use crate::postgres::open::{Encryption, Negotiated, Target};
 use crate::postgres::password;
 use crate::postgres::refusal::{self, Failure, Stage};
 use crate::postgres::session::Session;
-
-/// Has a server that is busy, or waits for a lock, notice that its client is gone: what a killed
-/// rb-bench was doing does not go on for long.
-const NOTICE_LOSS: &str = "SET client_connection_check_interval = '2s'";
+use crate::postgres::sqlstate;
 
 impl Server {
     /// One start of one connection.
@@ -55,19 +52,16 @@ impl Server {
             }
         };
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("connection ended: {error}");
-            }
+            let error = connection.await.err()?;
+            tracing::debug!("connection ended: {error}");
+            Some(sqlstate::from_client(error, "the connection ended"))
         });
         let on = Chosen {
             target: target.clone(),
             encrypted,
             shown,
         };
-        let session = Session::new(client, driver, line, self.clone(), on);
-        // a server that cannot look (not Linux, before 16) does without
-        let _ = session.execute(NOTICE_LOSS, "connecting").await;
-        Ok(session)
+        Ok(Session::new(client, driver, line, self.clone(), on))
     }
 
     /// What tokio-postgres says for us once there is a stream; for it that stream is TLS, whatever

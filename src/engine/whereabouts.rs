@@ -1,0 +1,98 @@
+//! Which server a session is on: behind a name, a proxy or a pooler there may be several.
+//!
+//! All sessions of one side of a run must be on one server. A lock held on another one holds
+//! nothing, and rows written to another one are lost.
+
+use crate::error::{Error, Kind, Result};
+use crate::postgres::{Server, Session};
+
+/// A running server, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The system identifier, which a standby shares with its primary.
+    system: String,
+    /// Where it listens, as far as it knows.
+    address: String,
+    /// When it was started.
+    started: String,
+}
+
+impl Whereabouts {
+    /// Which server this session is on.
+    pub async fn of(session: &Session) -> Result<Self> {
+        let sql = "SELECT system_identifier, \
+             coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), '') || ':' || pg_catalog.current_setting('port'), \
+             pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text FROM pg_catalog.pg_control_system()";
+        let row = session.row(sql, "asking which server it is").await?;
+        let text = |i: usize| row.get(i).unwrap_or_default().to_owned();
+        Ok(Self {
+            system: text(0),
+            address: text(1),
+            started: text(2),
+        })
+    }
+
+    /// Whether this is the same server, not restarted in between. Its address does not count: one
+    /// server can be reached at several.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.system, &self.started) == (&other.system, &other.started)
+    }
+
+    /// Whether this is the same server, though perhaps restarted in between.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        self.is(other) || (&self.system, &self.address) == (&other.system, &other.address)
+    }
+}
+
+/// Refuses sessions that are on several servers.
+pub async fn require_same(server: &Server, first: &Whereabouts, other: &Session) -> Result<()> {
+    let found = Whereabouts::of(other).await?;
+    if found.is(first) {
+        return Ok(());
+    }
+    Err(if found.may_be(first) {
+        let text = format!("{server} was restarted while the run connected to it");
+        Error::new(Kind::Connection, text)
+    } else {
+        several(server)
+    })
+}
+
+/// The error of a name that several servers answer to.
+#[must_use]
+pub fn several(server: &Server) -> Error {
+    Error::new(
+        Kind::Unsupported,
+        format!("several servers answer behind {server}, and a run needs all its sessions on one"),
+    )
+    .remedy("name one of them: a load balancer or a name with several addresses cannot be copied through")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_known_by_its_identifier_and_start_and_a_restarted_one_by_its_address() {
+        let place = |system: &str, address: &str, started: &str| Whereabouts {
+            system: system.to_owned(),
+            address: address.to_owned(),
+            started: started.to_owned(),
+        };
+        let first = place("1", "10.0.0.1:5432", "100.5");
+        for (other, is, may_be) in [
+            (place("1", "::1:5432", "100.5"), true, true),
+            (place("1", "10.0.0.1:5432", "200.5"), false, true),
+            (place("1", "10.0.0.2:5432", "200.5"), false, false),
+            (place("2", "10.0.0.1:5432", "100.5"), false, false),
+        ] {
+            assert_eq!(
+                (first.is(&other), first.may_be(&other)),
+                (is, may_be),
+                "{other:?}"
+            );
+        }
+    }
+}

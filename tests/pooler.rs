@@ -1,0 +1,235 @@
+//! Through pgbouncer: what a run needs of a connection it needs for one transaction at a time.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+use support::copies::{Databases, cdc, run, try_run};
+use support::machine::Machine;
+use support::pooler::{Pooler, assert_nothing_stays};
+use support::{fresh_database, sql};
+
+const TABLE: &str = "CREATE TYPE mood AS ENUM ('low', 'high'); \
+                     CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, m mood NOT NULL)";
+const ROWS: &str = "INSERT INTO t SELECT g, 'v' || g, 'high' FROM generate_series(1, 3000) g";
+
+/// Two databases with table `t`, the source's filled.
+fn filled(name: &str) -> Databases {
+    let databases = Databases::new(name);
+    databases.both(TABLE);
+    sql(&databases.source, ROWS);
+    databases
+}
+
+#[test]
+fn every_mode_and_commit_form_runs_through_a_transaction_pooler_and_leaves_nothing_on_it() {
+    let databases = filled("pooled");
+    let pooler = Pooler::before(&databases, "transaction", &[("default_pool_size", "6")]);
+    let through = pooler.databases();
+    let mut document = through.sharded(&[json!("t")], 3);
+    for form in ["two_phase", "ledger", "single_writer"] {
+        sql(&databases.dest, "TRUNCATE t");
+        document["destination"]["commit"] = json!(form);
+        assert_eq!(run(&document)["plan"]["commit"], form);
+        databases.assert_same("SELECT * FROM t ORDER BY id");
+    }
+    document["destination"]["commit"] = json!("auto");
+    sql(
+        &databases.source,
+        "UPDATE t SET v = v || '!' WHERE id % 2 = 0",
+    );
+    for mode in ["upsert", "replace"] {
+        document["destination"]["write_mode"] = json!(mode);
+        document["destination"]["primary_key"] =
+            json!(if mode == "upsert" { vec!["id"] } else { vec![] });
+        run(&document);
+        databases.assert_same("SELECT * FROM t ORDER BY id");
+    }
+    document["destination"]["write_mode"] = json!("append");
+    // a new table, by INSERT, through a query whose columns have a type of the user's
+    sql(&databases.dest, "DROP TABLE t");
+    document["destination"]["config"]["load_method"] = json!("insert");
+    document["transforms"] = json!([{ "use": "transform-sql", "config": { "query": "SELECT id, v, m FROM input WHERE id > 10" } }]);
+    assert_eq!(run(&document)["plan"]["commit"], "built_aside");
+    databases.assert_same("SELECT * FROM t WHERE id > 10 ORDER BY id");
+    for side in ["source", "dest"] {
+        assert_nothing_stays(&pooler.url(side));
+    }
+}
+
+#[test]
+fn increments_and_changes_come_through_a_transaction_pooler() {
+    let databases = filled("increments");
+    let pooler = Pooler::before(&databases, "transaction", &[]);
+    let through = pooler.databases();
+    let stream = json!({ "name": "t", "sync_mode": "incremental", "cursor_field": "id" });
+    let document = through.document(&[stream]);
+    run(&document);
+    sql(
+        &databases.source,
+        "INSERT INTO t VALUES (4000, 'new', 'low')",
+    );
+    assert_eq!(run(&document)["result"]["records_written"], 1);
+    databases.assert_same("SELECT * FROM t ORDER BY id");
+    // and capture, into another table
+    let stream = json!({ "name": "t", "target": "captured", "sync_mode": "cdc" });
+    let mut document = through.document(&[stream]);
+    document["pipeline"] = json!("captured");
+    document["destination"]["write_mode"] = json!("upsert");
+    cdc(&document, "setup", &[]).succeeded();
+    try_run(&document, &[]).succeeded();
+    sql(
+        &databases.source,
+        "UPDATE t SET v = 'other' WHERE id < 100; DELETE FROM t WHERE id = 100",
+    );
+    try_run(&document, &[]).succeeded();
+    databases.assert_equal(
+        "SELECT * FROM t ORDER BY id",
+        "SELECT * FROM captured ORDER BY id",
+    );
+    cdc(&document, "drop", &["--yes"]).succeeded();
+    for side in ["source", "dest"] {
+        assert_nothing_stays(&pooler.url(side));
+    }
+}
+
+#[test]
+fn a_run_that_died_is_settled_through_a_pooler_whose_connections_serve_others() {
+    let databases = filled("settled");
+    sql(
+        &databases.dest,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'; \
+         CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.id = 3000) EXECUTE FUNCTION slow()",
+    );
+    let pooler = Pooler::before(&databases, "transaction", &[]);
+    let through = pooler.databases();
+    let mut document = through.sharded(&[json!("t")], 2);
+    document["destination"]["commit"] = json!("two_phase");
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file can be made");
+    std::fs::write(file.path(), document.to_string()).expect("it can be written");
+    let mut process = support::rb_bench_in(&support::directory().join("commands"))
+        .args(["run", "--run-id", "dies"])
+        .arg(file.path())
+        .spawn()
+        .expect("the binary runs");
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    while sql(&databases.dest, sleeping) != "1" {
+        assert!(
+            process.try_wait().expect("it can be asked").is_none(),
+            "it ended"
+        );
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    process.kill().expect("it can be killed");
+    process.wait().expect("it can be waited for");
+    sql(&databases.dest, "ALTER TABLE t DISABLE TRIGGER slow");
+    run(&document);
+    databases.assert_same("SELECT * FROM t ORDER BY id");
+}
+
+#[test]
+fn a_pool_that_is_too_small_is_an_error_that_says_so_and_not_a_deadlock() {
+    let databases = filled("small");
+    let small = Pooler::before(&databases, "transaction", &[("default_pool_size", "3")]);
+    // the leader and two workers have all there are, and wait for the third
+    let mut document = databases.sharded(&[json!("t")], 3);
+    document["destination"]["config"]["url"] = json!(small.url("dest"));
+    let remedy = "lower resources.parallelism, make the pool larger";
+    let said = try_run(&document, &[]).refused(&["a pooler without a free connection", remedy]);
+    assert!(said.contains("within 15 s"), "{said}");
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+    // with one worker it is large enough
+    document["resources"]["parallelism"] = json!(1);
+    run(&document);
+    // a pooler that itself gives up first
+    let impatient = [("default_pool_size", "2"), ("query_wait_timeout", "1")];
+    let impatient = Pooler::before(&databases, "transaction", &impatient);
+    let mut document = databases.sharded(&[json!("t")], 2);
+    document["source"]["config"]["url"] = json!(impatient.url("source"));
+    sql(&databases.dest, "TRUNCATE t");
+    try_run(&document, &[]).refused(&["query_wait_timeout", remedy]);
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn statement_pooling_is_refused_with_what_to_do() {
+    let databases = filled("statement");
+    let pooler = Pooler::before(&databases, "statement", &[]);
+    for side in ["source", "destination"] {
+        let mut document = databases.sharded(&[json!("t")], 2);
+        let name = if side == "source" { "source" } else { "dest" };
+        document[side]["config"]["url"] = json!(pooler.url(name));
+        try_run(&document, &[]).refused(&["statement pooling", "pool_mode = transaction"]);
+    }
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+}
+
+/// A load balancer: every connection goes to the next of these ports.
+fn balancer(ports: [u16; 2]) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let port = listener.local_addr().expect("it has an address").port();
+    let turn = AtomicUsize::new(0);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let next = ports[turn.fetch_add(1, Ordering::Relaxed) % 2];
+            let Ok(server) = TcpStream::connect(("127.0.0.1", next)) else {
+                return;
+            };
+            let (from, to) = (client.try_clone(), server.try_clone());
+            thread::spawn(move || pass(client, server));
+            if let (Ok(from), Ok(to)) = (to, from) {
+                thread::spawn(move || pass(from, to));
+            }
+        }
+    });
+    port
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream) {
+    let mut buffer = [0; 8192];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[test]
+fn several_servers_behind_one_name_are_refused_before_a_row_moves() {
+    let machines = [Machine::start(14), Machine::start(14)];
+    let mut ports = [0; 2];
+    for (machine, port) in machines.iter().zip(&mut ports) {
+        let url = machine.fresh_database("shop");
+        sql(&url, &format!("{TABLE}; {ROWS}"));
+        *port = url
+            .rsplit_once(':')
+            .expect("a port")
+            .1
+            .split('/')
+            .next()
+            .expect("a port")
+            .parse()
+            .expect("a number");
+    }
+    let balanced = format!("postgresql://postgres@127.0.0.1:{}/shop", balancer(ports));
+    let databases = Databases {
+        source: balanced.clone(),
+        dest: fresh_database("balanced"),
+    };
+    let refusal = ["several servers answer behind", "name one of them"];
+    let document: Value = databases.sharded(&[json!("t")], 2);
+    try_run(&document, &[]).refused(&refusal);
+    let databases = Databases {
+        source: machines[0].url("shop"),
+        dest: balanced,
+    };
+    try_run(&databases.sharded(&[json!("t")], 2), &[]).refused(&refusal);
+    for machine in &machines {
+        assert_eq!(sql(&machine.url("shop"), "SELECT count(*) FROM t"), "3000");
+    }
+}

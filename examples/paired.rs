@@ -46,8 +46,7 @@ fn make(before: &str, after: &str, out: &str, label: &str, command: &str) -> Res
         both.sort_by(|a, b| a.started_at.cmp(&b.started_at));
         iterations.extend(both);
     }
-    let place =
-        |session: &Artifact| BTreeMap::from([("ui".into(), session.invocation.ui.clone().into())]);
+    let place = |session: &Artifact| BTreeMap::from([("ui".into(), session.invocation.ui.clone())]);
     session.protocol.before = befores.first().map(place).unwrap_or_default();
     session.protocol.after = place(&session);
     for (idx, iteration) in (0..).zip(&mut iterations) {
@@ -67,7 +66,7 @@ fn make(before: &str, after: &str, out: &str, label: &str, command: &str) -> Res
         })
         .collect();
     session.label = Some(label.to_owned());
-    session.invocation.repeat = command.to_owned();
+    command.clone_into(&mut session.invocation.repeat);
     session.summary = summary::of(&iterations, &rules, Status::Complete, None);
     session.iterations = iterations;
     let path = Output::at(Path::new(out))?.save(&session)?;

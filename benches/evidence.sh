@@ -10,7 +10,8 @@
 # limited time. The noise is measured first, once. What was measured stands in bench-results/evidence.txt, a name and a file a line; an
 # interrupted run goes on with what is missing. Environment: PEERS_HOME (where
 # benches/peers/install-peers.sh put other tools; without it the peers are rb-bench, psql and the servers
-# alone), CLUSTER_DIR (another directory for the managed server).
+# alone), CLUSTER_DIR (another directory for the managed server), GUARD (warn: do not wait, say what was not quiet),
+# ROUNDS (of the peers; 5).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +19,7 @@ results=bench-results
 measured=$results/evidence.txt
 document=PERF_ANALYSIS.md
 bench=target/release/rb-bench
-guard=(--guard wait)
+guard=(--guard "${GUARD:-wait}")
 pairs=(--iters 10)
 if [ -n "${CLUSTER_DIR:-}" ]; then export RB_BENCH_CLUSTER_DIR=$CLUSTER_DIR; fi
 
@@ -82,12 +83,18 @@ measure() {
   keep "$name" "$file"
 }
 
+# The workbench's sessions run in turn with others, which no single call of rb-bench does.
+measure_workbench() {
+  printf '\n== workbench: benches/workbench.sh\n' >&2
+  keep workbench "$(benches/workbench.sh 10 medium "$results")"
+}
+
 measure_peers() {
   local file=docs/benchmarks/peers.json sets=ours
   [ -z "${PEERS_HOME:-}" ] || sets=ours,limits,peers
   printf '\n== peers: benches/peers/peers.sh small,medium,large --set %s\n' "$sets" >&2
   mkdir -p "${file%/*}"
-  benches/peers/peers.sh small,medium,large --set "$sets" --rounds 5 --checksum --json "$PWD/$file"
+  benches/peers/peers.sh small,medium,large --set "$sets" --rounds "${ROUNDS:-5}" --checksum --json "$PWD/$file"
   keep peers "$file"
 }
 
@@ -107,7 +114,7 @@ main() {
   local name arguments wanted=" $* "
   if [ "${1:-}" = --list ]; then
     sessions
-    printf '%s\n' 'peers      benches/peers/peers.sh' 'noise      calibrate'
+    printf '%s\n' 'workbench  benches/workbench.sh' 'peers      benches/peers/peers.sh' 'noise      calibrate'
     return
   fi
   mkdir -p "$results"
@@ -122,10 +129,13 @@ main() {
     if [ $# -eq 0 ] && [ -n "$(file_of "$name")" ]; then continue; fi
     measure "$name" "${arguments[@]:1}" </dev/null
   done < <(sessions)
+  if [ "${wanted/ workbench /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of workbench)" ]; }; then
+    measure_workbench </dev/null
+  fi
   if [ "${wanted/ peers /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of peers)" ]; }; then
     measure_peers </dev/null
   fi
-  for name in $(sessions | awk '{ print $1 }') peers; do
+  for name in $(sessions | awk '{ print $1 }') workbench peers; do
     if [ -z "$(file_of "$name")" ]; then
       echo "not measured yet: $name; $document is left as it is (benches/evidence.sh measures what is missing)" >&2
       return

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rb_bench::bench::artifact::{Artifact, Iteration, IterationPhase, Status};
+use rb_bench::bench::artifact::{Artifact, Iteration, IterationPhase, ScreenRecord, Status};
 use rb_bench::bench::order::Arm;
 use rb_bench::bench::rules::Rules;
 use rb_bench::bench::store::{self, Output};
@@ -65,6 +65,7 @@ fn make(before: &str, after: &str, out: &str, label: &str, command: &str) -> Res
             }
         })
         .collect();
+    session.ui = screen(&afters);
     session.label = Some(label.to_owned());
     command.clone_into(&mut session.invocation.repeat);
     session.summary = summary::of(&iterations, &rules, Status::Complete, None);
@@ -72,6 +73,19 @@ fn make(before: &str, after: &str, out: &str, label: &str, command: &str) -> Res
     let path = Output::at(Path::new(out))?.save(&session)?;
     println!("{}", path.display());
     Ok(())
+}
+
+/// What the screens of all sessions cost together; the times of a frame are the worst session's.
+fn screen(sessions: &[Artifact]) -> Option<ScreenRecord> {
+    let screens = sessions.iter().filter_map(|session| session.ui.as_ref());
+    screens.cloned().reduce(|all, one| ScreenRecord {
+        frames: all.frames + one.frames,
+        draw_p50_us: all.draw_p50_us.max(one.draw_p50_us),
+        draw_p99_us: all.draw_p99_us.max(one.draw_p99_us),
+        cpu_s: all.cpu_s + one.cpu_s,
+        cpu_share: all.cpu_share.max(one.cpu_share),
+        events_dropped: all.events_dropped + one.events_dropped,
+    })
 }
 
 /// The sessions of a directory, in the order they began.

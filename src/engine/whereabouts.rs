@@ -13,7 +13,7 @@ pub struct Whereabouts {
     system: String,
     /// Where it listens, as far as it knows.
     address: String,
-    /// When it was started.
+    /// When it was started, microseconds since 1970: a whole number, which no setting prints otherwise.
     started: String,
 }
 
@@ -22,7 +22,7 @@ impl Whereabouts {
     pub async fn of(session: &Session) -> Result<Self> {
         let sql = "SELECT system_identifier, \
              coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), '') || ':' || pg_catalog.current_setting('port'), \
-             pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text FROM pg_catalog.pg_control_system()";
+             (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint::text FROM pg_catalog.pg_control_system()";
         let row = session.row(sql, "asking which server it is").await?;
         let text = |i: usize| row.get(i).unwrap_or_default().to_owned();
         Ok(Self {

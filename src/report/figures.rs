@@ -221,6 +221,20 @@ pub(super) fn waived(artifact: &Artifact) -> Vec<String> {
         .collect()
 }
 
+/// What the screen cost that showed the session; none for a session without one.
+pub(super) fn screen(artifact: &Artifact) -> Option<String> {
+    let screen = artifact.ui.as_ref()?;
+    Some(format!(
+        "{} drawn in {} of CPU, {:.2} % of a core; a frame took {} (p99 {}); {} not shown",
+        counted(screen.frames, "frame"),
+        Seconds(screen.cpu_s),
+        screen.cpu_share * 100.0,
+        Seconds(screen.draw_p50_us as f64 / 1e6),
+        Seconds(screen.draw_p99_us as f64 / 1e6),
+        counted(screen.events_dropped, "event"),
+    ))
+}
+
 /// Where the threshold of a verdict comes from; none where there is no verdict.
 #[must_use]
 pub fn threshold(artifact: &Artifact) -> Option<String> {

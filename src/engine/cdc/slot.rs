@@ -19,6 +19,9 @@ const MAX_NAME: usize = 63;
 /// How long a slot may be in use by what an earlier run left behind.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a new slot waits for the transactions under way at the source.
+const SLOT_PATIENCE: &str = "60s";
+
 /// The name of slot and publication: the pipeline's, as far as a slot can have it, and a digest of
 /// the pipeline and both its ends, for slots are known to a whole server.
 #[must_use]
@@ -188,15 +191,23 @@ impl Slot {
     }
 }
 
-/// Makes the slot; where it begins.
+/// Makes the slot; where it begins. The server waits for the transactions under way, of any database.
 pub(super) async fn create(source: &Session, name: &str) -> Result<Lsn> {
     let sql = format!(
-        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput')",
+        "SET LOCAL lock_timeout = '{SLOT_PATIENCE}'; \
+         SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput')",
         quote_literal(name)
     );
     source
         .value(&alone(&sql), &format!("creating slot {name}"))
-        .await?
+        .await
+        .map_err(|error| match error.sqlstate() {
+            Some("55P03") => error.remedy(
+                "a slot begins when the transactions under way at the source have ended; end those that hang \
+                 (pg_stat_activity, xact_start), and run it again",
+            ),
+            _ => error,
+        })?
         .unwrap_or_default()
         .parse()
 }

@@ -145,6 +145,7 @@ pub(super) fn comparison(session: &Artifact, file: &str) -> Result<String> {
             figures::threshold(session).into_iter().collect(),
         ),
         ("run by", figures::programs(session)),
+        ("screen", figures::screen(session).into_iter().collect()),
         ("may have disturbed it", figures::disturbances(session)),
         ("not quiet when it began", figures::waived(session)),
         ("to know", session.warnings.clone()),

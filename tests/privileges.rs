@@ -212,3 +212,45 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
         "DROP OWNED BY schema_guest; DROP ROLE schema_guest",
     );
 }
+
+#[test]
+fn a_destination_that_does_not_say_when_transactions_begin_is_refused_and_a_source_is_not() {
+    let databases = Databases::new("untracked");
+    databases.both("CREATE TABLE t (id int PRIMARY KEY)");
+    sql(
+        &databases.source,
+        "INSERT INTO t SELECT generate_series(1, 1000)",
+    );
+    let off = |url: &str| {
+        let database = sql(url, "SELECT current_database()");
+        let set = format!("ALTER DATABASE \"{database}\" SET track_activities = off");
+        sql(url, &set);
+    };
+    off(&databases.source);
+    let document = databases.sharded(&[json!("t")], 2);
+    run(&document);
+    databases.assert_same("SELECT id FROM t ORDER BY id");
+    sql(&databases.dest, "TRUNCATE t");
+    off(&databases.dest);
+    try_run(&document, &[]).refused(&[
+        "does not say when this role's transactions begin",
+        "set track_activities = on",
+    ]);
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn a_destination_session_that_takes_another_role_is_refused() {
+    let databases = Databases::new("other_role");
+    databases.both("CREATE TABLE t (id int PRIMARY KEY)");
+    sql(
+        &databases.dest,
+        "DROP ROLE IF EXISTS taken_role; CREATE ROLE taken_role; GRANT INSERT, SELECT ON t TO taken_role",
+    );
+    let mut document = databases.document(&[json!("t")]);
+    document["destination"]["config"]["options"] = json!("-c role=taken_role");
+    try_run(&document, &[]).refused(&[
+        "does not say when this role's transactions begin",
+        "connect as the role itself",
+    ]);
+}

@@ -76,9 +76,10 @@ impl Leader {
         decision
             .begin(&begin, "beginning the leader's transaction")
             .await?;
-        let place = Whereabouts::of(&decision).await?;
+        let arrival = backend::Arrival::of(&decision).await?;
+        let decision_backend = arrival.identity(server)?;
+        let place = arrival.place;
         whereabouts::require_same(server, &place, &control).await?;
-        let decision_backend = backend::identity(&decision).await?;
         Ok(Self {
             server: server.clone(),
             version,
@@ -252,17 +253,6 @@ impl Leader {
         let sql = format!("SELECT pg_catalog.pg_cancel_backend({pid})");
         self.control
             .execute(&sql, "cancelling a blocked worker")
-            .await
-    }
-
-    /// Whether a transaction has committed, by the server's own word.
-    pub async fn transaction_status(&self, xid: &str) -> Result<Option<String>> {
-        let sql = format!(
-            "SELECT pg_catalog.txid_status({}::pg_catalog.int8)",
-            quote_literal(xid)
-        );
-        self.control
-            .value(&sql, "asking what became of a transaction")
             .await
     }
 

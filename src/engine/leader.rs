@@ -11,6 +11,7 @@ use super::state::{self, LedgerRow, RunId};
 use super::upsert::Upsert;
 use super::whereabouts::{self, Whereabouts};
 use super::{backend, schema, settings};
+use crate::config::types::PostgresDestination;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
 use crate::postgres::session::Canceller;
@@ -121,6 +122,27 @@ impl Leader {
             return Ok(None);
         }
         state::find(&self.control, run).await
+    }
+
+    /// Sees that the server has what the workers are to set for how it stores, before anything is made.
+    pub async fn try_storing(&self, destination: &PostgresDestination) -> Result<()> {
+        let settings = settings::storing(destination);
+        if settings.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SAVEPOINT rb_storing; {}; ROLLBACK TO rb_storing; RELEASE rb_storing",
+            settings.join("; ")
+        );
+        let doing = "trying how the destination is to store";
+        let outcome = self.decision.execute(&sql, doing).await;
+        outcome.map_err(|error| match error.sqlstate() {
+            // a setting that it does not know, a value that it does not
+            Some("42704" | "22023") => error.remedy(
+                "toast_compression needs PostgreSQL 14 or newer, and lz4 a server that was built with it; leave it out",
+            ),
+            _ => error,
+        })
     }
 
     /// Holds an existing target against ALTER, and sees that this role may write to it.

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::copies::{Databases, Outcome, as_role, command, run, try_run};
-use support::{sql, try_sql};
+use support::{connect, sql, try_sql};
 
 #[test]
 fn a_row_security_policy_that_would_filter_is_an_error() {
@@ -211,4 +211,94 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
         &databases.dest,
         "DROP OWNED BY schema_guest; DROP ROLE schema_guest",
     );
+}
+
+#[test]
+fn a_destination_that_does_not_say_when_transactions_begin_is_refused_and_a_source_is_not() {
+    let databases = Databases::new("untracked");
+    databases.both("CREATE TABLE t (id int PRIMARY KEY)");
+    sql(
+        &databases.source,
+        "INSERT INTO t SELECT generate_series(1, 1000)",
+    );
+    let off = |url: &str| {
+        let database = sql(url, "SELECT current_database()");
+        let set = format!("ALTER DATABASE \"{database}\" SET track_activities = off");
+        sql(url, &set);
+    };
+    off(&databases.source);
+    let document = databases.sharded(&[json!("t")], 2);
+    run(&document);
+    databases.assert_same("SELECT id FROM t ORDER BY id");
+    sql(&databases.dest, "TRUNCATE t");
+    off(&databases.dest);
+    try_run(&document, &[]).refused(&[
+        "does not say when this role's transactions begin",
+        "set track_activities = on",
+    ]);
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn a_destination_session_that_takes_another_role_is_refused() {
+    let databases = Databases::new("other_role");
+    databases.both("CREATE TABLE t (id int PRIMARY KEY)");
+    sql(
+        &databases.dest,
+        "DROP ROLE IF EXISTS taken_role; CREATE ROLE taken_role; GRANT INSERT, SELECT ON t TO taken_role",
+    );
+    let mut document = databases.document(&[json!("t")]);
+    document["destination"]["config"]["options"] = json!("-c role=taken_role");
+    try_run(&document, &[]).refused(&[
+        "does not say when this role's transactions begin",
+        "connect as the role itself",
+    ]);
+}
+
+#[tokio::test]
+async fn a_dead_run_is_not_settled_by_a_role_that_cannot_see_whether_its_transactions_are_over() {
+    let databases = Databases::new("hidden");
+    databases.both("CREATE TABLE t (id int PRIMARY KEY)");
+    sql(
+        &databases.source,
+        "INSERT INTO t SELECT generate_series(1, 2000)",
+    );
+    let mut document = databases.sharded(&[json!("t")], 2);
+    document["destination"]["commit"] = json!("ledger");
+    run(&document);
+    sql(
+        &databases.dest,
+        "TRUNCATE t; DROP ROLE IF EXISTS blind_role; CREATE ROLE blind_role LOGIN PASSWORD 'x';
+         GRANT SELECT, INSERT ON t TO blind_role; GRANT USAGE ON SCHEMA rb_bench TO blind_role;
+         GRANT ALL ON ALL TABLES IN SCHEMA rb_bench TO blind_role",
+    );
+    // what a run leaves whose worker may still commit
+    let held = connect(&databases.dest).await;
+    held.batch_execute("BEGIN; INSERT INTO t VALUES (1)")
+        .await
+        .expect("it inserts");
+    let worker = "SELECT json_build_object('xid', txid_current()::text, 'pid', pid, 'rows', '[]'::json, 'xact_start',
+           (date_part('epoch', xact_start) * 1000000)::bigint::text)::text
+         FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let row = held.query_one(worker, &[]).await.expect("its transaction");
+    let worker: String = row.get(0);
+    let dead = format!(
+        "INSERT INTO rb_bench.runs (run, pipeline, digest, state, commit_form, workers)
+         VALUES ('lost', 'p', 'd', 'committing', 'ledger', '[{worker}]')"
+    );
+    sql(&databases.dest, &dead);
+    document["destination"]["config"]["url"] = json!(as_role(&databases.dest, "blind_role", "x"));
+    try_run(&document, &[]).refused(&[
+        "settling run `lost`",
+        "is not shown to this role",
+        "GRANT pg_read_all_stats",
+    ]);
+    held.batch_execute("COMMIT").await.expect("it commits");
+    sql(
+        &databases.dest,
+        "TRUNCATE t; GRANT pg_read_all_stats TO blind_role",
+    );
+    run(&document);
+    let state = "SELECT state FROM rb_bench.runs WHERE run = 'lost'";
+    assert_eq!(sql(&databases.dest, state), "committed");
 }

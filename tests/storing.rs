@@ -5,6 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::copies::{Databases, run, try_run};
+use support::machine::Machine;
 use support::sql;
 
 /// Values that are compressed and stay in their row, and a target that remembers how it was written.
@@ -90,4 +91,23 @@ fn another_word_is_told_with_those_that_are_known() {
         &[("toast_compression", "zstd"), ("synchronous_commit", "on")],
     );
     try_run(&document, &[]).refused(&["server, pglz, lz4", "server, local, off"]);
+}
+
+#[test]
+fn a_server_that_cannot_compress_so_is_told_of_before_anything_is_made() {
+    let databases = documents("too_old");
+    let machine = Machine::start(12);
+    let old = machine.fresh_database("dest");
+    let mut document = with(&databases, &[("toast_compression", "lz4")]);
+    document["destination"]["config"]["url"] = json!(old);
+    try_run(&document, &[]).refused(&[
+        "default_toast_compression",
+        "toast_compression needs PostgreSQL 14 or newer",
+    ]);
+    let made = "SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text NOT LIKE 'pg_%' \
+        AND relnamespace::regnamespace::text NOT IN ('information_schema', 'rb_bench')";
+    assert_eq!(sql(&old, made), "0");
+    document["destination"]["config"]["toast_compression"] = json!("server");
+    run(&document);
+    assert_eq!(sql(&old, "SELECT count(*) FROM t"), "2000");
 }

@@ -5,7 +5,11 @@
 //! once; nothing here may fail an iteration.
 
 use crate::postgres::Session;
+use crate::postgres::catalog;
 use crate::telemetry::counters::{Side, Telemetry};
+
+/// The first server that shows how far a COPY is.
+const SHOWS_COPY: u32 = 140_000;
 
 /// One backend that works for the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +48,18 @@ impl ServerWork {
             .filter(|backend| backend.final_cpu_secs.is_none())
             .map(|backend| backend.pid.to_string())
             .collect();
+        let version = catalog::version(session).await.unwrap_or_default();
+        let (columns, progress) = if version >= SHOWS_COPY {
+            (
+                "p.tuples_processed, p.bytes_processed",
+                "LEFT JOIN pg_catalog.pg_stat_progress_copy p USING (pid)",
+            )
+        } else {
+            ("NULL, NULL", "")
+        };
         let sql = format!(
-            "SELECT a.application_name, a.state, a.wait_event_type || ':' || a.wait_event,
-                    p.tuples_processed, p.bytes_processed
-             FROM pg_catalog.pg_stat_activity a
-             LEFT JOIN pg_catalog.pg_stat_progress_copy p USING (pid)
+            "SELECT a.application_name, a.state, a.wait_event_type || ':' || a.wait_event, {columns}
+             FROM pg_catalog.pg_stat_activity a {progress}
              WHERE a.pid = ANY ('{{{}}}'::int[]) AND a.application_name ~ '^rb-bench (read|write) '",
             mine.join(",")
         );

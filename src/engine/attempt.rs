@@ -145,6 +145,7 @@ impl Attempt<'_> {
                 leader.leave().await;
                 return Ok(Reached::Done(Box::new(finished)));
             }
+            leader.try_storing(destination).await?;
         }
         Ok(Reached::Leader(Box::new(leader)))
     }

@@ -20,6 +20,7 @@ use super::cursors::{self, Mark};
 use super::fail_point::{Point, reach};
 use super::leader::Leader;
 use super::plan::CommitForm;
+use super::recovery::Settled;
 use super::replace::{self, Replacement};
 use super::result::PipelineResult;
 use super::sequences::Sequence;
@@ -148,20 +149,20 @@ impl Commit<'_> {
         let status = async {
             backend::await_gone(server, std::slice::from_ref(backend)).await?;
             let leader = Leader::connect(server).await?;
-            let status = leader.transaction_status(xid).await;
+            let status = backend::has_committed(&leader.control, xid).await;
             leader.leave().await;
             status
         };
-        match status.await.map_err(unknown)?.as_deref() {
-            Some("committed") => {
+        match status.await.map_err(unknown)? {
+            Some(true) => {
                 self.telemetry
                     .event("the connection was lost at the COMMIT, which had succeeded");
                 Ok(())
             }
-            Some("aborted") => Err(error
+            Some(false) => Err(error
                 .context("the COMMIT did not happen")
                 .nothing_committed()),
-            other => Err(unknown(Error::internal(format!("its status is {other:?}")))),
+            None => Err(unknown(not_known(xid))),
         }
     }
 
@@ -252,19 +253,24 @@ impl Commit<'_> {
             let settled = recovery::settle_one(&leader.control, server, &self.head.run).await;
             let row = leader.ledger_row(&self.head.run).await;
             leader.leave().await;
-            if let Ok(Some(sentence)) = &settled {
+            if let Ok(Settled::Now(Some(sentence))) = &settled {
                 self.telemetry.event(sentence.clone());
             }
-            settled.and(row)
+            settled.and_then(|settled| row.map(|row| (settled, row)))
         };
         match row.await {
-            Ok(Some(row)) if row.state == RunState::Committed.name() => {
+            Ok((_, Some(row))) if row.state == RunState::Committed.name() => {
                 let failure = error.message();
                 self.telemetry
                     .event(format!("{failure}; the run is committed all the same"));
                 Ok(())
             }
-            Ok(_) => Err(error.nothing_committed()),
+            Ok((Settled::Now(_), _)) => Err(error.nothing_committed()),
+            // whoever holds the run's lock may be committing what is prepared
+            Ok((Settled::Held, _)) => Err(error
+                .context("another session holds the run's lock, and what has become of the run is not settled")
+                .at_commit_state(CommitState::AfterCommitUnknown)
+                .remedy("the next run against this database settles it by the ledger")),
             Err(why) => {
                 let lost = why.kind() == Kind::Connection;
                 let why = why
@@ -320,7 +326,7 @@ impl Commit<'_> {
                 .values()
                 .filter_map(|ready| ready.extremes.get(i).cloned().flatten())
             {
-                sequence.advance(&self.leader.control, &value).await?;
+                sequence.advance_alone(&self.leader.control, &value).await?;
             }
         }
         Ok(())
@@ -406,13 +412,17 @@ impl Commit<'_> {
             pid: transaction.pid,
             began: transaction.xact_start.clone(),
         };
-        backend::await_gone(&self.leader.server, &[backend]).await?;
-        Ok(self
-            .leader
-            .transaction_status(&transaction.xid)
-            .await?
-            .as_deref()
-            == Some("committed"))
+        let asked = async {
+            backend::await_gone(&self.leader.server, &[backend]).await?;
+            let (control, xid) = (&self.leader.control, &transaction.xid);
+            let committed = backend::has_committed(control, xid).await?;
+            committed.ok_or_else(|| not_known(xid))
+        };
+        let doing = "asking what became of a worker's COMMIT";
+        asked.await.map_err(|why| {
+            why.context(doing)
+                .at_commit_state(CommitState::AfterCommitUnknown)
+        })
     }
 
     /// New workers copy the failed ones' units again, under the same snapshot.
@@ -435,6 +445,13 @@ impl Commit<'_> {
         crew.until_one_ready(number, &shared.cancel).await?;
         Ok(vec![number])
     }
+}
+
+fn not_known(xid: &str) -> Error {
+    Error::new(
+        Kind::Connection,
+        format!("the server does not say what became of transaction {xid}"),
+    )
 }
 
 fn commit_all(crew: &Crew, statements: &[String]) -> BTreeMap<u32, Order> {

@@ -29,6 +29,49 @@ const WAKE_EVERY: u64 = 4_000_000;
 /// How long a blocked worker may take to say where it stood.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// Questions in a row that may stay without an answer while no byte is written.
+const SILENT_AT_MOST: u32 = 4;
+
+/// How long the watch has had no answer. While the workers hold a pooler's connections there may be
+/// none left for it, which is no harm as long as they get on.
+#[derive(Debug, Default)]
+struct Silence {
+    /// Questions without an answer since then.
+    questions: u32,
+    /// Bytes written when the first of them went unanswered, or at the last that got on.
+    written: u64,
+}
+
+impl Silence {
+    /// What the watch has seen; none where there was no answer in time.
+    ///
+    /// # Errors
+    /// Any other error; the missing answer where it is one of several, and nothing was written.
+    fn heard<T>(&mut self, asked: Result<T>, written: u64) -> Result<Option<T>> {
+        match asked {
+            Ok(answer) => {
+                *self = Self::default();
+                Ok(Some(answer))
+            }
+            // what a server says of space comes with its SQLSTATE
+            Err(late) if late.kind() == Kind::Space && late.sqlstate().is_none() => {
+                if self.written != written {
+                    *self = Self {
+                        questions: 0,
+                        written,
+                    };
+                }
+                self.questions += 1;
+                if self.questions >= SILENT_AT_MOST {
+                    return Err(late);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// The workers of one attempt.
 pub struct Crew {
     shared: Arc<Shared>,
@@ -97,6 +140,7 @@ impl Crew {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut logged = 0;
         let mut seen: Vec<Blocked> = Vec::new();
+        let mut silence = Silence::default();
         while self.ready.len() < self.workers.len() {
             let snapshot_lost = async {
                 match &mut snapshot {
@@ -121,7 +165,13 @@ impl Crew {
                 }
                 _ = watch.tick() => {
                     let Some(leader) = leader else { continue };
-                    let now = leader.blocked(&self.current).await?;
+                    let asked = tokio::select! {
+                        biased;
+                        () = cancel.cancelled() => return Err(interrupted()),
+                        asked = leader.blocked(&self.current) => asked,
+                    };
+                    let written = self.shared.telemetry.totals().bytes_written;
+                    let Some(now) = silence.heard(asked, written)? else { continue };
                     if let Some(blocked) = now.iter().find(|blocked| seen.contains(blocked)) {
                         return Err(self.explain(blocked, leader).await);
                     }
@@ -361,5 +411,27 @@ impl Crew {
             worker.ended().await;
         }
         self.backends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_without_an_answer_gives_up_only_where_nothing_is_written() {
+        let late = || Err::<(), _>(Error::new(Kind::Space, "no answer"));
+        let mut silence = Silence::default();
+        for written in 1..20 {
+            assert_eq!(silence.heard(late(), written).unwrap(), None);
+        }
+        assert_eq!(silence.heard(late(), 19).unwrap(), None);
+        assert_eq!(silence.heard(Ok(()), 19).unwrap(), Some(()));
+        for _ in 1..SILENT_AT_MOST {
+            assert_eq!(silence.heard(late(), 19).unwrap(), None);
+        }
+        assert_eq!(silence.heard(late(), 19).unwrap_err().kind(), Kind::Space);
+        let lost = Err::<(), _>(Error::new(Kind::Connection, "lost"));
+        assert!(Silence::default().heard(lost, 1).is_err());
     }
 }

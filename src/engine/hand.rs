@@ -21,8 +21,9 @@ use super::plan::CopyFormat;
 use super::sequences;
 use super::snapshot;
 use super::source::{ChunkSource, GenerateSource, PostgresSource};
+use super::whereabouts::{self, Whereabouts};
 use super::worker::{Measured, Order, ReadFrom, Ready, Report, Shared, WriteTo};
-use super::{backend, drift, settings, whereabouts};
+use super::{backend, drift, settings};
 use crate::config::types::LoadMethod;
 use crate::error::{CommitState, Error, Kind, Result};
 use crate::postgres::Session;
@@ -209,7 +210,7 @@ impl Hand {
                 if let Err(error) = session.begin(&begin, "importing the run's snapshot").await {
                     return Err(snapshot::explain_import(error, &session, place).await);
                 }
-                self.announce(&session, Side::Source).await?;
+                self.announce(&session, Side::Source, place).await?;
                 for stream in &self.shared.plan.streams {
                     snapshot::hold(&session, &stream.source, true).await?;
                 }
@@ -245,8 +246,8 @@ impl Hand {
         session
             .begin(&begin, "beginning the worker's transaction")
             .await?;
-        whereabouts::require_same(server, place, &session).await?;
-        let identity = self.announce(&session, Side::Destination).await?;
+        let arrival = self.announce(&session, Side::Destination, place).await?;
+        let identity = arrival.identity(server)?;
         for sql in first {
             session.execute(sql, "making the target ready").await?;
         }
@@ -266,12 +267,20 @@ impl Hand {
             .any(|stream| stream.format == CopyFormat::Text)
     }
 
-    async fn announce(&self, session: &Session, side: Side) -> Result<backend::Identity> {
-        let identity = backend::identity(session).await?;
+    /// Sees that a session is on the server of all others, and tells who serves it.
+    async fn announce(
+        &self,
+        session: &Session,
+        side: Side,
+        place: &Whereabouts,
+    ) -> Result<backend::Arrival> {
+        let server = session.server();
+        let arrival = backend::Arrival::of(session).await?;
+        whereabouts::require_same_place(server, place, &arrival.place)?;
         self.shared
             .telemetry
-            .backend_arrived(side, identity.pid, session.server().is_local());
-        Ok(identity)
+            .backend_arrived(side, arrival.pid, server.is_local());
+        Ok(arrival)
     }
 
     async fn finish_loading(
@@ -371,11 +380,9 @@ impl Hand {
         if !session.server().is_local() {
             return;
         }
-        if let Ok(identity) = backend::identity(session).await {
-            let cpu = sampler::cpu_secs_of(&[identity.pid])
-                .first()
-                .map(|(_, secs)| *secs);
-            self.shared.telemetry.backend_leaves(identity.pid, cpu);
+        if let Ok(Some(pid)) = backend::pid(session).await {
+            let cpu = sampler::cpu_secs_of(&[pid]).first().map(|(_, secs)| *secs);
+            self.shared.telemetry.backend_leaves(pid, cpu);
         }
     }
 }

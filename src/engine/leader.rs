@@ -11,6 +11,7 @@ use super::state::{self, LedgerRow, RunId};
 use super::upsert::Upsert;
 use super::whereabouts::{self, Whereabouts};
 use super::{backend, schema, settings};
+use crate::config::types::PostgresDestination;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
 use crate::postgres::session::Canceller;
@@ -76,9 +77,10 @@ impl Leader {
         decision
             .begin(&begin, "beginning the leader's transaction")
             .await?;
-        let place = Whereabouts::of(&decision).await?;
+        let arrival = backend::Arrival::of(&decision).await?;
+        let decision_backend = arrival.identity(server)?;
+        let place = arrival.place;
         whereabouts::require_same(server, &place, &control).await?;
-        let decision_backend = backend::identity(&decision).await?;
         Ok(Self {
             server: server.clone(),
             version,
@@ -120,6 +122,27 @@ impl Leader {
             return Ok(None);
         }
         state::find(&self.control, run).await
+    }
+
+    /// Sees that the server has what the workers are to set for how it stores, before anything is made.
+    pub async fn try_storing(&self, destination: &PostgresDestination) -> Result<()> {
+        let settings = settings::storing(destination);
+        if settings.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SAVEPOINT rb_storing; {}; ROLLBACK TO rb_storing; RELEASE rb_storing",
+            settings.join("; ")
+        );
+        let doing = "trying how the destination is to store";
+        let outcome = self.decision.execute(&sql, doing).await;
+        outcome.map_err(|error| match error.sqlstate() {
+            // a setting that it does not know, a value that it does not
+            Some("42704" | "22023") => error.remedy(
+                "toast_compression needs PostgreSQL 14 or newer, and lz4 a server that was built with it; leave it out",
+            ),
+            _ => error,
+        })
     }
 
     /// Holds an existing target against ALTER, and sees that this role may write to it.
@@ -252,17 +275,6 @@ impl Leader {
         let sql = format!("SELECT pg_catalog.pg_cancel_backend({pid})");
         self.control
             .execute(&sql, "cancelling a blocked worker")
-            .await
-    }
-
-    /// Whether a transaction has committed, by the server's own word.
-    pub async fn transaction_status(&self, xid: &str) -> Result<Option<String>> {
-        let sql = format!(
-            "SELECT pg_catalog.txid_status({}::pg_catalog.int8)",
-            quote_literal(xid)
-        );
-        self.control
-            .value(&sql, "asking what became of a transaction")
             .await
     }
 

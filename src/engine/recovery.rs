@@ -10,6 +10,7 @@ use super::cursors;
 use super::fail_point::{Point, reach};
 use super::settings;
 use super::state::{self, LedgerRow, LedgerWorker, RunId};
+use super::whereabouts::{self, Whereabouts};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
 use crate::postgres::{Server, Session, quote_literal};
@@ -26,20 +27,34 @@ pub async fn settle(control: &Session, server: &Server) -> Result<Vec<String>> {
     }
     let mut done = Vec::new();
     for run in prepared.keys() {
-        done.extend(settle_one(control, server, run).await?);
+        if let Settled::Now(Some(sentence)) = settle_one(control, server, run).await? {
+            done.push(sentence);
+        }
     }
     Ok(done)
 }
 
+/// What became of the wish to settle a run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing was done: somebody holds the run's lock, and works on it or settles it.
+    Held,
+    /// It is settled; what was done, as a sentence, where anything was left to do.
+    Now(Option<String>),
+}
+
 /// Settles one run, if it is dead.
-pub async fn settle_one(control: &Session, server: &Server, run: &RunId) -> Result<Option<String>> {
+pub async fn settle_one(control: &Session, server: &Server, run: &RunId) -> Result<Settled> {
     // held by a transaction of another session: what settles a run are several transactions
     let holder = server.connect("rb-bench recovery").await?;
     let doing = "looking whether a run is alive";
     let version = catalog::version(&holder).await?;
     holder
-        .execute(&settings::begin_destination(version, false), doing)
+        .begin(&settings::begin_destination(version, false), doing)
         .await?;
+    // a lock that is taken on another server holds nobody back
+    let place = Whereabouts::of(&holder).await?;
+    whereabouts::require_same(server, &place, control).await?;
     let lock = format!(
         "SELECT pg_catalog.pg_try_advisory_xact_lock({})",
         run.lock_key()
@@ -47,12 +62,12 @@ pub async fn settle_one(control: &Session, server: &Server, run: &RunId) -> Resu
     if holder.value(&lock, doing).await?.as_deref() != Some("t") {
         holder.execute("ROLLBACK", doing).await?;
         holder.close().await;
-        return Ok(None);
+        return Ok(Settled::Held);
     }
     let outcome = settle_run(control, server, run).await;
     let released = holder.execute("ROLLBACK", "letting go of a dead run").await;
     holder.close().await;
-    let outcome = outcome.and_then(|what| released.map(|()| what));
+    let outcome = outcome.and_then(|what| released.map(|()| Settled::Now(what)));
     outcome.map_err(|e| {
         e.context(format!(
             "settling run `{}`, which died earlier",
@@ -188,18 +203,10 @@ async fn settle_ledger(control: &Session, server: &Server, row: &LedgerRow) -> R
     let run = row.run.as_str();
     let (mut committed, mut aborted) = (Vec::new(), 0);
     for worker in &row.workers {
-        let sql = format!(
-            "SELECT pg_catalog.txid_status({}::pg_catalog.int8)",
-            quote_literal(&worker.xid)
-        );
-        match control
-            .value(&sql, "asking what became of a transaction")
-            .await?
-            .as_deref()
-        {
-            Some("committed") => committed.push(worker),
-            Some("aborted") => aborted += 1,
-            _ => {
+        match backend::has_committed(control, &worker.xid).await? {
+            Some(true) => committed.push(worker),
+            Some(false) => aborted += 1,
+            None => {
                 return Err(Error::new(
                     Kind::Conflict,
                     format!("the server no longer knows what became of transaction {} of run `{run}`", worker.xid),

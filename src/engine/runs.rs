@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::recovery;
+use super::recovery::{self, Settled};
 use super::schema;
+use super::settings;
 use super::state::{self, RunId, SCHEMA};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{Server, Session};
@@ -112,7 +113,11 @@ pub async fn resolve(server: &Server, run: &RunId) -> Result<String> {
     let session = server.connect("rb-bench runs").await?;
     let known = find(&session, run).await?;
     let done = if known.is_unfinished() {
-        recovery::settle_one(&session, server, run).await?
+        match recovery::settle_one(&session, server, run).await? {
+            Settled::Now(done) => done,
+            // somebody was quicker, and is at it
+            Settled::Held => None,
+        }
     } else {
         None
     };
@@ -140,7 +145,10 @@ pub async fn forget(server: &Server, run: &RunId) -> Result<()> {
         .remedy("leave out --forget: it can be settled"));
     }
     session
-        .execute(&state::delete_run(run), "forgetting a run")
+        .execute(
+            &settings::alone(&state::delete_run(run)),
+            "forgetting a run",
+        )
         .await?;
     session.close().await;
     Ok(())

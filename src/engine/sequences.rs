@@ -1,5 +1,6 @@
 //! The sequences that a target's columns draw from, moved past the values that were copied.
 
+use super::settings;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::Name;
 use crate::postgres::{Session, quote_ident, quote_literal};
@@ -33,21 +34,33 @@ impl Sequence {
 
     /// Moves the sequence to `value`, unless it is past it or cannot be there.
     pub async fn advance(&self, session: &Session, value: &str) -> Result<()> {
+        self.advance_by(session, &self.moving_to(value)).await
+    }
+
+    /// The same outside of a transaction.
+    pub async fn advance_alone(&self, session: &Session, value: &str) -> Result<()> {
+        self.advance_by(session, &settings::alone(&self.moving_to(value)))
+            .await
+    }
+
+    async fn advance_by(&self, session: &Session, sql: &str) -> Result<()> {
+        session
+            .execute(sql, &format!("moving sequence {}", self.name))
+            .await
+    }
+
+    fn moving_to(&self, value: &str) -> String {
         let further = if self.descending { "<" } else { ">" };
         // a bare -9223372036854775808 would be a numeric
         let value = format!("{}::pg_catalog.int8", quote_literal(value));
         let sequence = quote_literal(&self.name);
-        let sql = format!(
+        format!(
             "SELECT pg_catalog.setval({sequence}::pg_catalog.regclass, {value}) \
                FROM {} now, pg_catalog.pg_sequence s \
               WHERE s.seqrelid = {sequence}::pg_catalog.regclass AND {value} BETWEEN s.seqmin AND s.seqmax \
                 AND ({value} {further} now.last_value OR ({value} = now.last_value AND NOT now.is_called))",
             self.name
-        );
-        session
-            .rows(&sql, &format!("moving sequence {}", self.name))
-            .await?;
-        Ok(())
+        )
     }
 }
 

@@ -3,8 +3,15 @@
 //! All sessions of one side of a run must be on one server. A lock held on another one holds
 //! nothing, and rows written to another one are lost.
 
+use tokio_postgres::SimpleQueryRow;
+
 use crate::error::{Error, Kind, Result};
 use crate::postgres::{Server, Session};
+
+/// What a server says of itself, as columns of a query of `pg_control_system()`.
+pub const COLUMNS: &str = "system_identifier, \
+coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), '') || ':' || pg_catalog.current_setting('port'), \
+(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint::text";
 
 /// A running server, as it describes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +27,20 @@ pub struct Whereabouts {
 impl Whereabouts {
     /// Which server this session is on.
     pub async fn of(session: &Session) -> Result<Self> {
-        let sql = "SELECT system_identifier, \
-             coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), '') || ':' || pg_catalog.current_setting('port'), \
-             (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint::text FROM pg_catalog.pg_control_system()";
-        let row = session.row(sql, "asking which server it is").await?;
+        let sql = format!("SELECT {COLUMNS} FROM pg_catalog.pg_control_system()");
+        let row = session.row(&sql, "asking which server it is").await?;
+        Ok(Self::of_row(&row))
+    }
+
+    /// Reads a row that begins with [`COLUMNS`].
+    #[must_use]
+    pub fn of_row(row: &SimpleQueryRow) -> Self {
         let text = |i: usize| row.get(i).unwrap_or_default().to_owned();
-        Ok(Self {
+        Self {
             system: text(0),
             address: text(1),
             started: text(2),
-        })
+        }
     }
 
     /// Whether this is the same server, not restarted in between. Its address does not count: one
@@ -48,7 +59,11 @@ impl Whereabouts {
 
 /// Refuses sessions that are on several servers.
 pub async fn require_same(server: &Server, first: &Whereabouts, other: &Session) -> Result<()> {
-    let found = Whereabouts::of(other).await?;
+    require_same_place(server, first, &Whereabouts::of(other).await?)
+}
+
+/// Refuses a session that is elsewhere than the first.
+pub fn require_same_place(server: &Server, first: &Whereabouts, found: &Whereabouts) -> Result<()> {
     if found.is(first) {
         return Ok(());
     }

@@ -64,6 +64,17 @@ impl Candidate {
         }
     }
 
+    /// Whether every connection to it goes to one address; a name may have several.
+    pub(super) fn is_one_place(&self) -> bool {
+        match &self.place {
+            Place::Socket(_) => true,
+            Place::Network { name, address } => {
+                let name = name.as_deref().unwrap_or_default();
+                address.is_some() || name.parse::<IpAddr>().is_ok()
+            }
+        }
+    }
+
     /// Whether it is on this machine for certain.
     pub(super) fn is_local(&self) -> bool {
         match &self.place {

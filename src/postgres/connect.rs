@@ -116,7 +116,10 @@ impl Server {
     /// Whether another `Server` of the same endpoint could choose otherwise.
     #[must_use]
     pub fn leaves_a_choice(&self) -> bool {
-        self.inner.parameters.shuffle || self.inner.parameters.candidates.len() > 1
+        match self.inner.parameters.candidates.as_slice() {
+            [one] => !one.is_one_place(),
+            _ => true,
+        }
     }
 
     /// Has the endpoint name the server that was chosen and no other. Nothing happens before a
@@ -213,14 +216,19 @@ impl Server {
                 }
                 for target in &targets {
                     let failure = match self.connect_to(target, None, name).await {
-                        Ok(session) => match wanted.misfit(&session).await? {
-                            None => return Ok(session),
-                            Some(why) => {
-                                let shown = session.on().shown.clone();
-                                session.close().await;
-                                refusal::unfit(&shown, &why)
+                        Ok(session) => {
+                            let shown = session.on().shown.clone();
+                            let asked = self.within(wanted.misfit(&session)).await;
+                            match asked.and_then(|answer| answer) {
+                                Ok(None) => return Ok(session),
+                                Ok(Some(why)) => {
+                                    session.close().await;
+                                    refusal::unfit(&shown, &why)
+                                }
+                                // what cannot answer is no server to work on; the next may be
+                                Err(error) => error.context(format!("connecting to {shown}")),
                             }
-                        },
+                        }
                         Err(error) if refusal::is_final(&error) => return Err(error),
                         Err(error) => error,
                     };
@@ -309,6 +317,21 @@ mod tests {
         let error = Server::from_url("postgres://app:hunter2@db1:port/shop").unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert_eq!(error.kind(), Kind::Config);
+    }
+
+    #[test]
+    fn a_name_leaves_a_choice_and_an_address_or_a_socket_does_not() {
+        for (url, choice) in [
+            ("host=db1", true),
+            ("host=db1 load_balance_hosts=random", true),
+            ("host=db1 hostaddr=10.0.0.1", false),
+            ("host=10.0.0.1", false),
+            ("host=/run/postgresql", false),
+            ("host=10.0.0.1,10.0.0.2", true),
+        ] {
+            let server = Server::from_url(url).unwrap();
+            assert_eq!(server.leaves_a_choice(), choice, "{url}");
+        }
     }
 
     #[test]

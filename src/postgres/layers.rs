@@ -80,6 +80,10 @@ const REFUSED: [(&str, &str); 20] = [
     ("tty", ""),
 ];
 
+/// Where it begins with 1, it asks for `sslmode=require` where nobody names an `sslmode`. Source:
+/// libpq's `fe-connect.c`, `conninfo_add_defaults`.
+const REQUIRE_SSL: &str = "PGREQUIRESSL";
+
 /// What a connection string is understood with; handed in, so that tests have their own.
 pub(super) struct Surroundings<'a> {
     /// The environment.
@@ -158,6 +162,10 @@ impl Layers {
             if let Some(value) = variable(of_environment) {
                 layers.set(name, value, Origin::Variable(of_environment));
             }
+        }
+        // older than sslmode, and libpq still heeds it
+        if variable(REQUIRE_SSL).is_some_and(|value| value.starts_with('1')) {
+            layers.set("sslmode", "require".into(), Origin::Variable(REQUIRE_SSL));
         }
         Ok(layers)
     }

@@ -145,6 +145,15 @@ impl Target {
                 error
             }
         })?;
+        // without a question in plain text before it, this alone says that the handshake was meant
+        // for Postgres (manual, "SSL Session Encryption")
+        if direct && !encrypted.speaks_postgres() {
+            return Err(Error::new(
+                Kind::Unsupported,
+                "the server did not agree in the TLS handshake to speak PostgreSQL (ALPN), and sslnegotiation=direct needs that",
+            )
+            .remedy("leave sslnegotiation out; something in between may end the encryption"));
+        }
         Ok(Socket::Tls(stream, Box::new(encrypted)))
     }
 }

@@ -1,5 +1,6 @@
 //! Lists of servers: which one is taken, and that a whole run stays on it.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -94,6 +95,36 @@ fn the_first_server_that_is_what_was_asked_for_is_taken() {
     let wrong = pair.url(&[primary, standby], "");
     let wrong = wrong.replacen("postgres://postgres:", "postgres://postgres:wrong", 1);
     refused(&wrong, &["28P01"]);
+}
+
+/// A port on which somebody lets everybody in and answers no question.
+fn silent() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                // AuthenticationOk, ReadyForQuery: what comes then is read and no more
+                let welcome = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+                let mut bytes = [0; 1024];
+                if client.read(&mut bytes).is_ok() && client.write_all(welcome).is_ok() {
+                    while matches!(client.read(&mut bytes), Ok(1..)) {}
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_does_not_say_what_it_is_is_passed_over() {
+    let pair = Pair::of_this_test();
+    let (primary, _) = pair.ports();
+    let asked = "target_session_attrs=read-write&sslmode=disable&connect_timeout=2";
+    let mute = silent();
+    let answer = ask(&pair.url(&[mute, primary], asked), PORT);
+    assert_eq!(answer.unwrap(), primary.to_string());
+    refused(&pair.url(&[mute], asked), &["no answer within 2 s"]);
 }
 
 #[test]

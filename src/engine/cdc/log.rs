@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::route::Route;
 use super::statements::literal;
 use super::tables::Captured;
+use crate::engine::settings;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{Column, Name};
 use crate::postgres::lsn::Lsn;
@@ -158,7 +159,8 @@ pub(super) fn own_names_taken(one: &Captured) -> Option<String> {
 /// Makes the table of a change log.
 pub(super) async fn create(dest: &Session, one: &Captured) -> Result<()> {
     let target: &Name = &one.target;
-    dest.execute(&create_sql(one), &format!("creating change log {target}"))
+    let sql = settings::alone(&create_sql(one));
+    dest.execute(&sql, &format!("creating change log {target}"))
         .await
         .map_err(|error| match error.kind() {
             Kind::NotFound => {

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Kind, Result};
 
-/// A snapshot as `pg_current_snapshot()` prints it: `xmin:xmax:xip,...`.
+/// A snapshot as `txid_current_snapshot()` prints it: `xmin:xmax:xip,...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
     xmin: u64,

@@ -8,6 +8,7 @@
 
 use super::slot::Place;
 use crate::engine::schema::SCHEMA;
+use crate::engine::settings;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::lsn::Lsn;
 use crate::postgres::{Session, quote_literal};
@@ -43,7 +44,7 @@ pub(super) struct Record {
 /// What the initial copy saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Copied {
-    /// `pg_current_snapshot()` of the run that copied.
+    /// `txid_current_snapshot()` of the run that copied.
     pub(super) snapshot: String,
     /// A position that every transaction in that snapshot had committed before.
     pub(super) lsn: Lsn,
@@ -113,7 +114,9 @@ pub(super) async fn write(session: &Session, pipeline: &str, record: &Record) ->
         .map(quote_literal)
         .join(", ")
     );
-    session.execute(&sql, "writing down what was made").await
+    session
+        .execute(&settings::alone(&sql), "writing down what was made")
+        .await
 }
 
 /// Forgets a pipeline; whether there was anything to forget.
@@ -123,10 +126,12 @@ pub(super) async fn forget(session: &Session, pipeline: &str) -> Result<bool> {
     }
     let pipeline = quote_literal(pipeline);
     let sql = format!(
-        "BEGIN; DELETE FROM {SCHEMA}.initial_copies WHERE pipeline = {pipeline}; \
-         DELETE FROM {SCHEMA}.slots WHERE pipeline = {pipeline}; COMMIT"
+        "DELETE FROM {SCHEMA}.initial_copies WHERE pipeline = {pipeline}; \
+         DELETE FROM {SCHEMA}.slots WHERE pipeline = {pipeline}"
     );
-    session.execute(&sql, "forgetting the slot").await?;
+    session
+        .execute(&settings::alone(&sql), "forgetting the slot")
+        .await?;
     Ok(true)
 }
 

@@ -43,6 +43,27 @@ fn refused(url: &str, environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn pgrequiressl_asks_for_encryption_where_nobody_names_a_mode() {
+    for (url, environment, mode) in [
+        ("host=a", &[("PGREQUIRESSL", "1")][..], Mode::Require),
+        ("host=a", &[("PGREQUIRESSL", "0")], Mode::Prefer),
+        (
+            "host=a sslmode=disable",
+            &[("PGREQUIRESSL", "1")],
+            Mode::Disable,
+        ),
+        (
+            "host=a",
+            &[("PGREQUIRESSL", "1"), ("PGSSLMODE", "verify-ca")],
+            Mode::VerifyCa,
+        ),
+    ] {
+        let found = understood(&endpoint(url), environment, None).unwrap();
+        assert_eq!(found.tls.mode, mode, "{url} {environment:?}");
+    }
+}
+
+#[test]
 fn what_the_connection_says_goes_before_the_environment() {
     let environment = [
         ("PGHOST", "db9"),

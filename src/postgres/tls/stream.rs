@@ -12,7 +12,7 @@ use rustls::ClientConnection;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::certificate;
+use super::{ALPN, certificate};
 
 /// Bytes asked of the socket at once; rustls by itself would ask for 4 KiB.
 const READ_BYTES: usize = 128 << 10;
@@ -56,6 +56,11 @@ impl TlsStream {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Whether the server has agreed to speak PostgreSQL on it.
+    pub(in crate::postgres) fn speaks_postgres(&self) -> bool {
+        self.connection.alpn_protocol() == Some(ALPN)
     }
 
     /// What a password exchange can be bound to.

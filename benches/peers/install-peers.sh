@@ -20,7 +20,7 @@ debian() {
 
 dlt() {
   venv dlt &&
-    pip dlt 'dlt[postgres,parquet,sql_database]' connectorx pyarrow pandas adbc-driver-postgresql polars 'psycopg[binary]' &&
+    pip dlt 'dlt[postgres,parquet,sql_database]' sqlalchemy connectorx pyarrow pandas adbc-driver-postgresql polars 'psycopg[binary]' &&
     say dlt "$("$home/dlt/bin/pip" list 2>/dev/null |
       awk '/^(dlt|connectorx|pyarrow|adbc-driver-postgresql|polars) / { printf "%s %s, ", $1, $2 }')"
 }

@@ -97,6 +97,7 @@ fn stage(app: &App) -> String {
         (None, _) => "PREPARE".to_owned(),
         (Some(upcoming), _) if upcoming.warmup => "WARM-UP".to_owned(),
         (_, Some(Kind::Tuning)) => "TUNE".to_owned(),
+        (_, Some(Kind::Calibration)) => "CALIBRATE".to_owned(),
         _ => "MEASURE".to_owned(),
     }
 }
@@ -104,6 +105,9 @@ fn stage(app: &App) -> String {
 /// The pairs of the session under way; none where it is not known yet.
 fn pairs(app: &App) -> Option<u32> {
     let running = app.running.as_ref()?;
+    if running.kind == Kind::Calibration {
+        return Some(running.subject.calibration_pairs());
+    }
     running
         .subject
         .iters

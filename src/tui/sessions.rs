@@ -23,11 +23,6 @@ use crate::bench::tune::tuning::{self, TunePlan};
 use crate::cluster;
 use crate::error::{Error, Result};
 
-/// Pairs of a calibration where nothing else is asked for.
-const CALIBRATION_PAIRS: u32 = 20;
-/// The fewest from which a floor can be made.
-const LEAST_CALIBRATION_PAIRS: u32 = 6;
-
 /// Tunes the parallelism of what is chosen.
 pub(super) async fn tune(subject: &Subject, context: &Context) -> Result<Ended> {
     let plan = tune_plan(subject)?;
@@ -185,8 +180,7 @@ fn bare(subject: &Subject) -> Subject {
 
 fn calibration_plan(subject: &Subject) -> Result<Plan> {
     let profile = subject.profile()?.with_equal_arms();
-    let pairs = subject.iters.unwrap_or(CALIBRATION_PAIRS);
-    let pairs = pairs.max(LEAST_CALIBRATION_PAIRS);
+    let pairs = subject.calibration_pairs();
     let typed = Subject {
         label: None,
         seed: None,

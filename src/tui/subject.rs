@@ -57,6 +57,11 @@ impl What {
 /// What stands before a document's path where it is kept.
 const PIPELINE: &str = "pipeline:";
 
+/// Pairs of a calibration where nothing else is asked for.
+const CALIBRATION_PAIRS: u32 = 20;
+/// The fewest from which a noise floor can be made.
+const LEAST_CALIBRATION_PAIRS: u32 = 6;
+
 /// What is going to be measured, where and how often.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
@@ -159,6 +164,13 @@ impl Subject {
             (None, What::Pipeline(_)) => Databases::OfDocument,
             (None, What::Profile(_)) => Databases::Managed(self.cluster.clone()),
         }
+    }
+
+    /// The pairs of a calibration: as many as are asked for, but enough for a noise floor.
+    #[must_use]
+    pub fn calibration_pairs(&self) -> u32 {
+        let asked = self.iters.unwrap_or(CALIBRATION_PAIRS);
+        asked.max(LEAST_CALIBRATION_PAIRS)
     }
 
     /// The plan of a benchmark: what `rb-bench` with [`Self::arguments`] would do.

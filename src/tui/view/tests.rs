@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use super::view;
-use crate::tui::app::{App, Overlay, Screen};
+use crate::tui::app::{App, Kind, Overlay, Screen};
 use crate::tui::examples::{at_rest, coloured, under_way};
 use crate::tui::message::Note;
 use crate::tui::state::{profile, run};
@@ -85,6 +85,45 @@ fn a_small_terminal_has_a_headline() {
     5/8 after 00:41 LIVE
     288 MB/s copying
     ");
+}
+
+#[test]
+fn what_disturbed_an_iteration_is_said_whole_or_in_a_word_and_its_verification_is_always_there() {
+    for (width, height, words) in [
+        (200, 60, "other_processes, retried"),
+        (120, 36, "noisy"),
+        (80, 24, "noisy"),
+        (60, 16, "noisy"),
+    ] {
+        let mut app = under_way(Screen::Run);
+        let row = app.iterations.first_mut().unwrap();
+        row.flags = vec!["other_processes".into(), "retried".into()];
+        app.iterations.truncate(1);
+        let shown = text(&drawn(&mut app, width, height));
+        let line = shown
+            .lines()
+            .find(|l| l.contains("warm-up before"))
+            .unwrap();
+        assert!(
+            line.contains(words) && line.contains("ok"),
+            "{width}x{height}: {line}"
+        );
+    }
+}
+
+#[test]
+fn a_calibration_counts_its_own_pairs() {
+    let mut app = under_way(Screen::Run);
+    if let Some(running) = &mut app.running {
+        running.kind = Kind::Calibration;
+    }
+    let shown = text(&drawn(&mut app, 120, 36));
+    let headline = shown.lines().next().unwrap();
+    // not those of the profile, which are 3
+    assert!(
+        headline.contains("pair 2/20 AFTER  CALIBRATE"),
+        "{headline}"
+    );
 }
 
 /// Every size from nothing to more than a screen needs, in states that take turns.

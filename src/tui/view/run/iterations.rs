@@ -47,11 +47,11 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
     );
     let first = rows.len().saturating_sub(room + back);
     let mut lines = vec![Line::styled(
-        fitted(theme, &header(app), width),
+        fitted(theme, &header(app, width), width),
         theme.heading(),
     )];
     for (n, row) in rows.iter().enumerate().skip(first).take(room) {
-        lines.push(line(app, n, row));
+        lines.push(line(app, n, row, width));
     }
     if let Some(text) = verdict {
         let style = match text.split_whitespace().next() {
@@ -67,18 +67,26 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(Text::from(lines)), inner);
 }
 
-fn header(app: &App) -> String {
+/// Columns from which on every figure has its place. Below, those go that a session can be followed without.
+const WHOLE: usize = 70;
+
+fn header(app: &App, width: usize) -> String {
     let theme = app.theme;
-    format!(
-        " {}{}{}{}{}{}{}  {}",
+    let start = format!(
+        " {}{}{}{}",
         left(theme, "pair", 8),
         left(theme, "arm", 7),
         right(theme, "wall", 8),
         right(theme, "MB/s", 8),
-        right(theme, "cpu%", 6),
-        right(theme, "p99 chunk", 11),
-        right(theme, "retry", 7),
-        "verify",
+    );
+    if width < WHOLE {
+        return format!("{start}  verify");
+    }
+    format!(
+        "{start}{}{}{}  verify",
+        right(theme, "cpu%", 5),
+        right(theme, "p99 chunk", 10),
+        right(theme, "retry", 6),
     )
 }
 
@@ -96,7 +104,7 @@ pub fn pair(row: &IterationRow) -> String {
     }
 }
 
-fn line<'a>(app: &App, n: usize, row: &IterationRow) -> Line<'a> {
+fn line<'a>(app: &App, n: usize, row: &IterationRow, width: usize) -> Line<'a> {
     let theme = app.theme;
     let quiet = if row.upcoming.warmup {
         theme.quiet()
@@ -116,23 +124,38 @@ fn line<'a>(app: &App, n: usize, row: &IterationRow) -> Line<'a> {
     } else {
         theme.good()
     };
-    let flags = row.flags.join(", ");
-    Line::from(vec![
+    let mut figures = format!(
+        "{}{}",
+        right(theme, &Seconds(row.wall_s).to_string(), 8),
+        right(theme, &format!("{:.1}", row.mb_per_s), 8),
+    );
+    if width >= WHOLE {
+        figures += &right(theme, &format!("{:.0}", row.cpu_pct), 5);
+        figures += &right(theme, &p99, 10);
+        figures += &right(theme, &row.retries.to_string(), 6);
+    }
+    let mut spans = vec![
         Span::styled(format!(" {}", left(theme, &pair(row), 8)), quiet),
         Span::styled(left(theme, row.upcoming.arm.name(), 7), arm),
-        Span::styled(
-            format!(
-                "{}{}{}{}{}  ",
-                right(theme, &Seconds(row.wall_s).to_string(), 8),
-                right(theme, &format!("{:.1}", row.mb_per_s), 8),
-                right(theme, &format!("{:.0}", row.cpu_pct), 6),
-                right(theme, &p99, 11),
-                right(theme, &row.retries.to_string(), 7),
-            ),
-            quiet,
-        ),
+        Span::styled(format!("{figures}  "), quiet),
         Span::styled(left(theme, row.verify, 8), verified),
         Span::styled(left(theme, &ratio, 6), theme.heading()),
-        Span::styled(format!(" {flags}"), theme.warning()),
-    ])
+    ];
+    let used: usize = spans.iter().map(Span::width).sum();
+    let room = width.saturating_sub(used + 1);
+    let noted = disturbed(&row.flags, room);
+    spans.push(Span::styled(format!(" {noted}"), theme.warning()));
+    Line::from(spans)
+}
+
+/// What may have disturbed an iteration, by name; where there is no room for names, that something may have. The events
+/// have it in sentences.
+fn disturbed(flags: &[String], room: usize) -> String {
+    let names = flags.join(", ");
+    if names.len() <= room {
+        return names;
+    }
+    // retries are counted in a column of their own
+    let is_noisy = flags.iter().any(|flag| flag != "retried");
+    if is_noisy { "noisy" } else { "" }.to_owned()
 }

@@ -21,7 +21,7 @@ use crate::bench::tune::knob::Knob;
 use crate::tui::app::App;
 use crate::tui::state::tune::Pane;
 use crate::tui::theme::Theme;
-use crate::tui::view::pane::block;
+use crate::tui::view::pane::{block, fitted};
 use crate::units::ByteRate;
 
 /// Draws the pane.
@@ -186,7 +186,11 @@ impl Chart {
         };
         chart.bottom = [
             format!("{:margin$} {corner}{}", "", axis.repeat(columns)),
-            format!("{:margin$}  {}", "", names(settings, &places, columns)),
+            format!(
+                "{:margin$}  {}",
+                "",
+                names(theme, settings, &places, columns, !is_of_workers(tuning))
+            ),
         ];
         chart
     }
@@ -285,16 +289,28 @@ fn places(tuning: &TuneArtifact, columns: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The values' names under their columns; one that would touch the last is left out.
-fn names(settings: &[SettingSummary], places: &[usize], columns: usize) -> String {
+/// The values' names under their columns. A number that would touch the last is left out, for the axis says what lies
+/// between; words are cut to the room that each has.
+fn names(
+    theme: Theme,
+    settings: &[SettingSummary],
+    places: &[usize],
+    columns: usize,
+    are_words: bool,
+) -> String {
+    let room = columns / settings.len().max(1);
     let mut text = String::new();
     for (setting, place) in settings.iter().zip(places) {
-        let name = &setting.setting;
+        let name = if are_words {
+            fitted(theme, &setting.setting, room.saturating_sub(1))
+        } else {
+            setting.setting.clone()
+        };
         let latest = columns.saturating_sub(name.width());
         let from = place.saturating_sub(name.width() / 2).min(latest);
         if text.is_empty() || from > text.width() {
             text.push_str(&" ".repeat(from - text.width()));
-            text.push_str(name);
+            text.push_str(&name);
         }
     }
     text

@@ -42,6 +42,21 @@ fn the_sweep_its_curve_and_the_choice_stand_together() {
 }
 
 #[test]
+fn a_chart_of_words_names_each_of_them() {
+    let mut artifact = tuning(&[
+        ("whole", 2, &[3.0, 3.1, 3.2]),
+        ("source alone", 2, &[1.7, 1.72, 1.8]),
+        ("destination alone", 2, &[1.3, 1.32, 1.35]),
+    ]);
+    artifact.protocol.knob = None;
+    artifact.summary = summary::of(&artifact, Status::Complete, None);
+    let shown = text(&mut shown(artifact, true), 120, 36);
+    for name in ["whole", "source a…", "destinat…"] {
+        assert!(shown.contains(name), "{name}\n{shown}");
+    }
+}
+
+#[test]
 fn at_80_columns_values_come_first() {
     let mut app = shown(swept(), true);
     insta::assert_snapshot!("values_80x24", text(&mut app, 80, 24));

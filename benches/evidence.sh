@@ -31,21 +31,16 @@ large      ${guard[*]} ${pairs[*]} --profile large
 small      ${guard[*]} ${pairs[*]} --profile small
 transform  ${guard[*]} ${pairs[*]} --profile transform
 tune       tune --profile medium --rounds 5 --pairs 10
+regret     tune --profile medium --sweep 1,4,8 --rounds 3 --pairs 10
 isolate    tune --profile medium --isolate
 same       ${guard[*]} --iters 20 --profile medium --before resources.parallelism=auto --after resources.parallelism=auto
 slower     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=copy --after destination.config.load_method=insert
 faster     ${guard[*]} ${pairs[*]} --profile small --before destination.config.load_method=insert --after destination.config.load_method=copy
-END
-}
-
-# Measured only where they are asked for by name; the document's model has no section for them yet.
-further() {
-  cat <<END
-lz4        ${guard[*]} ${pairs[*]} --profile large --before resources.parallelism=auto --after destination.config.toast_compression=lz4
-rows1      ${guard[*]} --arms one --iters 6 --profile small
-rows4      ${guard[*]} --arms one --iters 6 --profile small --rows 400000
-rows16     ${guard[*]} --arms one --iters 6 --profile small --rows 1600000
+rows1      ${guard[*]} --arms one --iters 6 --profile small --rows 500000
+rows4      ${guard[*]} --arms one --iters 6 --profile small --rows 2000000
+rows16     ${guard[*]} --arms one --iters 6 --profile small --rows 8000000
 workers    tune --profile small --rows 500000 --sweep 1,2,4,8,16 --rounds 5 --pairs 10
+lz4        ${guard[*]} ${pairs[*]} --profile large --before resources.parallelism=auto --after destination.config.toast_compression=lz4
 buffers    tune --profile small --rows 500000 --knob buffer_bytes=16384,65536,262144,1048576 --rounds 5 --pairs 10
 chunks     tune --profile small --rows 500000 --knob chunk_bytes=1048576,4194304,16777216,67108864 --rounds 5 --pairs 10
 commits    tune --profile small --rows 500000 --knob synchronous_commit=server,off --rounds 5 --pairs 10
@@ -89,6 +84,14 @@ measure() {
   keep "$name" "$file"
 }
 
+# The same program as cargo builds it unless told otherwise, against the one that is released.
+measure_build() {
+  local plain=target/plain settings=(--before resources.parallelism=auto)
+  printf '\n== build: without link-time optimisation, and with it\n' >&2
+  cargo build --locked --release --target-dir "$plain" --config profile.release.lto=false --config profile.release.codegen-units=16
+  measure build "${guard[@]}" "${pairs[@]}" --profile small --rows 500000 "${settings[@]}" --before-bin "$plain/release/rb-bench" --after-bin "$bench"
+}
+
 # The workbench's sessions run in turn with others, which no single call of rb-bench does.
 measure_workbench() {
   printf '\n== workbench: benches/workbench.sh\n' >&2
@@ -120,8 +123,7 @@ main() {
   local name arguments wanted=" $* "
   if [ "${1:-}" = --list ]; then
     sessions
-    further
-    printf '%s\n' 'workbench  benches/workbench.sh' 'peers      benches/peers/peers.sh' 'noise      calibrate'
+    printf '%s\n' 'build      two builds of rb-bench' 'workbench  benches/workbench.sh' 'peers      benches/peers/peers.sh' 'noise      calibrate'
     return
   fi
   mkdir -p "$results"
@@ -135,14 +137,17 @@ main() {
     if [ $# -gt 0 ] && [ "${wanted/ $name /}" = "$wanted" ]; then continue; fi
     if [ $# -eq 0 ] && [ -n "$(file_of "$name")" ]; then continue; fi
     measure "$name" "${arguments[@]:1}" </dev/null
-  done < <(sessions; [ $# -eq 0 ] || further)
-  if [ "${wanted/ workbench /}" != "$wanted" ]; then
+  done < <(sessions)
+  if [ "${wanted/ build /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of build)" ]; }; then
+    measure_build </dev/null
+  fi
+  if [ "${wanted/ workbench /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of workbench)" ]; }; then
     measure_workbench </dev/null
   fi
   if [ "${wanted/ peers /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of peers)" ]; }; then
     measure_peers </dev/null
   fi
-  for name in $(sessions | awk '{ print $1 }') peers; do
+  for name in $(sessions | awk '{ print $1 }') build workbench peers; do
     if [ -z "$(file_of "$name")" ]; then
       echo "not measured yet: $name; $document is left as it is (benches/evidence.sh measures what is missing)" >&2
       return

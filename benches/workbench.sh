@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 pairs=${1:-10} profile=${2:-medium} out=${3:-bench-results}
 
-cargo build --locked --release --bins --examples
+cargo build --locked --release --bins --example paired
 bench=$PWD/target/release/rb-bench
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT

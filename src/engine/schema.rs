@@ -101,14 +101,13 @@ pub async fn foresee(session: &Session, tables: bool) -> Result<()> {
     let standing = standing(session).await?;
     let may = match standing {
         Standing::Version(VERSION) if !tables => return Ok(()),
-        Standing::Version(VERSION) => MAY_CREATE,
+        Standing::Version(VERSION) | Standing::Empty => MAY_CREATE,
         Standing::Closed => return Err(closed()),
         // its tables are altered, which is their owner's
         Standing::Version(_) => {
             "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class \
               WHERE oid = 'rb_bench.runs'::pg_catalog.regclass"
         }
-        Standing::Empty => MAY_CREATE,
         Standing::Missing => {
             "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
         }

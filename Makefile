@@ -20,8 +20,8 @@ test: ensure browser servers ## run every test, doc tests included; each criteri
 	$(CARGO) test --locked --all-targets --features fail-points --no-fail-fast
 	$(CARGO) test --locked --doc
 
-torture: ensure ## the long matrices, whole: every failure at every point of every mode; writes docs/reliability.md
-	RB_BENCH_TORTURE=1 $(CARGO) test --locked --features fail-points --test fault_matrix --test random_tables --test snapshot --test faults --test replace --test cdc -- --nocapture
+torture: ensure servers ## the long matrices, whole: every failure at every point of every mode; writes docs/reliability.md
+	RB_BENCH_TORTURE=1 $(CARGO) test --locked --features fail-points --test fault_matrix --test random_tables --test snapshot --test faults --test replace --test cdc --test versions -- --nocapture
 
 check: ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check

@@ -71,6 +71,16 @@ fn what_nobody_types_is_completed_by_no_shell() {
     }
 }
 
+#[test]
+fn a_flag_of_the_benchmark_that_waits_for_its_value_is_no_error_in_fish() {
+    let script = printed(&["completions", "fish"]);
+    let parsing = "argparse -s (__fish_rb_bench_global_optspecs) --";
+    for cmd in ["$cmd", "$cmd ''"] {
+        let line = format!("{parsing} {cmd} 2>/dev/null\n");
+        assert_eq!(script.matches(&line).count(), 1, "{line}");
+    }
+}
+
 // ---- manual pages ----
 
 #[test]

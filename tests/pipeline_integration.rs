@@ -56,14 +56,38 @@ struct Ran {
 }
 
 async fn finish(document: &Value) -> FinishedRun {
+    finish_with(document, Telemetry::new()).await
+}
+
+async fn finish_with(document: &Value, telemetry: Arc<Telemetry>) -> FinishedRun {
     let request = RunRequest {
         pipeline: Arc::new(serde_json::from_value(document.clone()).expect("a pipeline")),
         available_cores: CORES,
         options: RunOptions::default(),
-        telemetry: Telemetry::new(),
+        telemetry,
         cancel: CancellationToken::new(),
     };
     engine::run(request).await.expect("the run succeeds")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_worker_says_what_its_backends_used_before_it_leaves() {
+    let databases = with_table("backends");
+    for parallelism in [1, 3] {
+        sql(&databases.dest, "TRUNCATE t");
+        let telemetry = Telemetry::new();
+        let document = document(&databases, "full_refresh", "append", &json!(parallelism));
+        let finished = finish_with(&document, Arc::clone(&telemetry)).await;
+        finished.close().await;
+        let backends = telemetry.backends();
+        assert_eq!(backends.len(), 2 * parallelism);
+        for backend in &backends {
+            assert!(
+                backend.local && backend.final_cpu_secs.is_some(),
+                "{backends:?}"
+            );
+        }
+    }
 }
 
 async fn run(document: &Value) -> Ran {

@@ -133,15 +133,61 @@ fn for_role(name: &str, role: &str) -> (Databases, Value) {
     (databases, document)
 }
 
-/// Runs a document in this mode; an upsert with staging tables in schema `rb_bench`.
-fn in_mode(document: &Value, write_mode: &str, run: &str) -> Outcome {
+/// What `check` says of a document.
+fn check(document: &Value) -> Outcome {
+    command("check", document, &[])
+}
+
+/// A document in this mode; an upsert with staging tables in schema `rb_bench`.
+fn as_mode(document: &Value, write_mode: &str) -> Value {
     let mut document = document.clone();
     document["destination"]["write_mode"] = json!(write_mode);
     if write_mode == "upsert" {
         document["destination"]["primary_key"] = json!(["id"]);
         document["destination"]["commit"] = json!("two_phase");
     }
-    try_run(&document, &["--run-id", run, "--verify"])
+    document
+}
+
+/// Runs a document in this mode.
+fn in_mode(document: &Value, write_mode: &str, run: &str) -> Outcome {
+    try_run(
+        &as_mode(document, write_mode),
+        &["--run-id", run, "--verify"],
+    )
+}
+
+#[test]
+fn what_a_target_refuses_is_said_by_a_check_and_a_dry_run_which_change_nothing() {
+    let (databases, document) = for_role("checked", "checked_role");
+    sql(
+        &databases.dest,
+        "ALTER TABLE t OWNER TO CURRENT_USER; REVOKE ALL ON t FROM checked_role",
+    );
+    let told = ["permission denied for table t", "GRANT INSERT on it"];
+    check(&document).refused(&told);
+    try_run(&document, &["--dry-run"]).refused(&told);
+    sql(
+        &databases.dest,
+        "GRANT INSERT ON t TO checked_role; CREATE SEQUENCE s OWNED BY t.id; ALTER TABLE t ALTER id SET DEFAULT nextval('s')",
+    );
+    check(&document).refused(&["GRANT SELECT, UPDATE ON SEQUENCE public.s"]);
+    sql(
+        &databases.dest,
+        "GRANT SELECT ON t TO checked_role; GRANT SELECT, UPDATE ON SEQUENCE s TO checked_role; \
+         CREATE SCHEMA rb_bench AUTHORIZATION checked_role",
+    );
+    check(&document).succeeded();
+    try_run(&document, &["--dry-run"]).succeeded();
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+    let made = "SELECT count(*) FROM pg_class WHERE relnamespace = 'rb_bench'::regnamespace";
+    assert_eq!(sql(&databases.dest, made), "0");
+    try_run(&document, &["--verify"]).succeeded();
+    databases.assert_same("SELECT * FROM t ORDER BY id");
+    sql(
+        &databases.dest,
+        "DROP OWNED BY checked_role; DROP ROLE checked_role",
+    );
 }
 
 #[test]
@@ -152,6 +198,7 @@ fn a_schema_made_for_a_role_is_used_without_the_right_to_make_one() {
     ];
     for (n, made) in made.into_iter().enumerate() {
         let (databases, document) = for_role(&format!("schema_{n}"), "schema_owner");
+        check(&document).refused(&["may not make schema rb_bench", "GRANT CREATE ON DATABASE"]);
         in_mode(&document, "append", "refused").refused(&[
             "permission denied for database",
             "GRANT CREATE ON DATABASE",
@@ -182,6 +229,7 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
     in_mode(&of_another, "append", "first").succeeded();
     sql(&databases.dest, "TRUNCATE t");
     let what = ["belongs to another role", "GRANT USAGE ON SCHEMA rb_bench"];
+    check(&document).refused(&what);
     in_mode(&document, "append", "second").refused(&what);
     sql(
         &databases.dest,
@@ -192,8 +240,11 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
         &databases.dest,
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench TO schema_guest",
     );
+    check(&document).succeeded();
     in_mode(&document, "append", "second").succeeded();
+    let tables = "may not make schema rb_bench, or tables in it";
     for mode in ["upsert", "replace"] {
+        check(&as_mode(&document, mode)).refused(&[tables, "GRANT CREATE ON SCHEMA rb_bench"]);
         in_mode(&document, mode, mode).refused(&[
             "permission denied for schema rb_bench",
             "GRANT CREATE ON SCHEMA rb_bench",
@@ -204,6 +255,7 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
         "GRANT CREATE ON SCHEMA rb_bench TO schema_guest",
     );
     for mode in ["upsert", "replace"] {
+        check(&as_mode(&document, mode)).succeeded();
         in_mode(&document, mode, mode).succeeded();
         databases.assert_same("SELECT * FROM t ORDER BY id");
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::copies::{Databases, run, try_run};
+use support::copies::{Databases, command, run, try_run};
 use support::machine::Machine;
 use support::sql;
 
@@ -100,10 +100,13 @@ fn a_server_that_cannot_compress_so_is_told_of_before_anything_is_made() {
     let old = machine.fresh_database("dest");
     let mut document = with(&databases, &[("toast_compression", "lz4")]);
     document["destination"]["config"]["url"] = json!(old);
-    try_run(&document, &[]).refused(&[
+    let why = [
         "default_toast_compression",
         "toast_compression needs PostgreSQL 14 or newer",
-    ]);
+    ];
+    command("check", &document, &[]).refused(&why);
+    try_run(&document, &["--dry-run"]).refused(&why);
+    try_run(&document, &[]).refused(&why);
     let made = "SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text NOT LIKE 'pg_%' \
         AND relnamespace::regnamespace::text NOT IN ('information_schema', 'rb_bench')";
     assert_eq!(sql(&old, made), "0");

@@ -234,8 +234,7 @@ impl Apparatus {
         let host = HostClock::now().since(&before.host);
         let switches = own_context_switches();
         // a backend that left without telling is gone from /proc: then what was seen last counts
-        let (now, last) = (backend_cpu(telemetry), seen.cpu);
-        let larger = |now: Option<f64>, last: Option<f64>| Some(now?.max(last.unwrap_or(0.0)));
+        let backends = backend_cpu(telemetry).at_least(&seen.cpu);
         let pg = match &self.destination {
             Some(session) => Counters::read(session).await.since(before.counters),
             None => ServerActivity::default(),
@@ -243,8 +242,8 @@ impl Apparatus {
         Used {
             cpu: CpuRecord {
                 rb_bench_s: (cpu_now - before.cpu).max(0.0),
-                source_s: larger(now.source, last.source),
-                destination_s: larger(now.destination, last.destination),
+                source_s: backends.source,
+                destination_s: backends.destination,
                 host_busy_per_core: host.busy_per_core.clone(),
                 voluntary_switches: switches.0.saturating_sub(before.switches.0),
                 involuntary_switches: switches.1.saturating_sub(before.switches.1),

@@ -28,6 +28,17 @@ pub(super) struct BackendCpu {
     pub(super) destination: Option<f64>,
 }
 
+impl BackendCpu {
+    /// Not less than was seen earlier: a backend that left without telling is gone from /proc, and counts.
+    pub(super) fn at_least(&self, earlier: &Self) -> Self {
+        let larger = |now: Option<f64>, then: Option<f64>| Some(now?.max(then.unwrap_or_default()));
+        Self {
+            source: larger(self.source, earlier.source),
+            destination: larger(self.destination, earlier.destination),
+        }
+    }
+}
+
 /// What was seen of an iteration.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -129,7 +140,7 @@ async fn watch(
             let sample = append(&mut seen.series, &last, &now, &telemetry);
             progress.sampled(&upcoming, &sample);
         }
-        seen.cpu = now.cpu;
+        seen.cpu = now.cpu.at_least(&seen.cpu);
         last = now;
         if stopped {
             return seen;
@@ -245,6 +256,18 @@ mod tests {
         assert_eq!(seen.series.t_s.len(), 1);
         assert!(seen.series.mb_per_s[0] > 0.0);
         assert_eq!(seen.series.cpu_source, [None]);
+    }
+
+    #[test]
+    fn what_a_backend_used_that_is_gone_still_counts() {
+        let seen = |source, destination| BackendCpu {
+            source,
+            destination,
+        };
+        let left = seen(Some(0.0), None).at_least(&seen(Some(1.5), Some(2.0)));
+        assert_eq!((left.source, left.destination), (Some(1.5), None));
+        let grown = seen(Some(2.0), Some(0.5)).at_least(&seen(Some(1.5), None));
+        assert_eq!((grown.source, grown.destination), (Some(2.0), Some(0.5)));
     }
 
     #[test]

@@ -31,8 +31,20 @@ pub(super) fn run(shell: Shell) -> Result<u8> {
     // clap_complete spells a name with a hyphen in two ways, and bash then finds no command's flags
     // (clap-rs/clap#6421); where it no longer does, there is nothing to replace
     let script = script.replace("rb__subcmd__bench", "rb__bench");
+    let script = match shell {
+        Shell::Fish => lets_flags_wait_for_their_value(&script),
+        _ => script,
+    };
     super::print_bytes(script.as_bytes())?;
     Ok(0)
+}
+
+/// What is typed is parsed up to the word that is completed. A flag that waits for just that word is no error
+/// then, as the fish script of `clap_complete` has it: it gets an empty value, and is parsed again.
+fn lets_flags_wait_for_their_value(script: &str) -> String {
+    let parsing = "argparse -s (__fish_rb_bench_global_optspecs) -- $cmd 2>/dev/null\n";
+    let again = parsing.replace("$cmd 2", "$cmd '' 2");
+    script.replace(parsing, &format!("{parsing}    or {again}"))
 }
 
 /// The command line without what nobody types, and with the shipped profiles as the words of every

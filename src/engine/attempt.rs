@@ -145,8 +145,8 @@ impl Attempt<'_> {
                 leader.leave().await;
                 return Ok(Reached::Done(Box::new(finished)));
             }
-            leader.try_storing(destination).await?;
         }
+        leader.try_storing(destination).await?;
         Ok(Reached::Leader(Box::new(leader)))
     }
 
@@ -242,6 +242,9 @@ impl Attempt<'_> {
             unless_stopped(&self.request.cancel, &leader.cancellers(), preparing).await?;
             to = self.write_to(&planned, destination, leader, &prepared.sequences);
         } else {
+            if let Some(leader) = leader {
+                self.foresee(leader, &planned).await?;
+            }
             planned.form = CommitForm::None;
         }
         reach(Point::Prepared).await?;

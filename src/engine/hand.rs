@@ -34,6 +34,9 @@ use crate::telemetry::sampler;
 /// Lives a worker may have: the first, and one after each lost connection.
 const MAX_LIVES: u32 = 4;
 
+/// How long a server may take to say who served a worker that has done its part.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How a life ended before its time.
 enum End {
     /// A connection was lost while copying: the transaction is undone.
@@ -72,6 +75,16 @@ impl Hand {
                 () = cancel.cancelled() => Err(Error::new(Kind::Interrupted, "cancelled")),
                 outcome = self.lives(&mut orders, &cancellers) => outcome,
             };
+            // what it has reported is done: the end of the attempt, which may follow at once, is no reason to
+            // leave without a word
+            let outcome = match outcome {
+                Ok(sessions) => {
+                    let leaving = sessions.into_iter().map(|session| self.leave(session));
+                    futures_util::future::join_all(leaving).await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
             let outcome = outcome.map_err(|error| {
                 if self.committing && matches!(error.kind(), Kind::Connection | Kind::Interrupted) {
                     error.at_commit_state(CommitState::AfterCommitUnknown)
@@ -90,16 +103,17 @@ impl Hand {
         })
     }
 
+    /// Does its part, again after a lost connection; the sessions that are to be closed.
     async fn lives(
         &mut self,
         orders: &mut UnboundedReceiver<Order>,
         cancellers: &Mutex<Vec<Canceller>>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Session>> {
         let mut life = 1;
         loop {
             let outcome = self.life(orders, cancellers).await;
             match outcome {
-                Ok(()) => return Ok(()),
+                Ok(sessions) => return Ok(sessions),
                 Err(End::Failed(error)) => return Err(error),
                 Err(End::Lost(error, _)) if life == MAX_LIVES => {
                     return Err(error.context(format!(
@@ -141,7 +155,7 @@ impl Hand {
         &mut self,
         orders: &mut UnboundedReceiver<Order>,
         cancellers: &Mutex<Vec<Canceller>>,
-    ) -> Result<(), End> {
+    ) -> Result<Vec<Session>, End> {
         let (source, dest) = tokio::join!(self.connect_source(), self.connect_destination());
         let (mut source, took) = source?;
         self.measured.source_connect += took;
@@ -175,12 +189,7 @@ impl Hand {
             .send((self.number, Report::Ready(Box::new(ready))));
         self.obey(dest.as_ref(), orders).await?;
         let sessions = [source.into_session(), dest.into_session()];
-        let leaving = sessions.into_iter().flatten().map(|session| async {
-            self.note_cpu(&session).await;
-            session.close().await;
-        });
-        futures_util::future::join_all(leaving).await;
-        Ok(())
+        Ok(sessions.into_iter().flatten().collect())
     }
 
     async fn connect_source(&self) -> Result<(Box<dyn ChunkSource>, Duration)> {
@@ -375,14 +384,16 @@ impl Hand {
         Ok(())
     }
 
-    /// Notes the backend's CPU time while it is still there to be asked.
-    async fn note_cpu(&self, session: &Session) {
-        if !session.server().is_local() {
-            return;
+    /// Closes a session, after its backend's CPU time was noted: then it is still there to be asked.
+    async fn leave(&self, session: Session) {
+        if session.server().is_local() {
+            // it is a figure for reports, and no reason to wait for a server that is gone
+            let asking = tokio::time::timeout(LAST_WORDS, backend::pid(&session));
+            if let Ok(Ok(Some(pid))) = asking.await {
+                let cpu = sampler::cpu_secs_of(&[pid]).first().map(|(_, secs)| *secs);
+                self.shared.telemetry.backend_leaves(pid, cpu);
+            }
         }
-        if let Ok(Some(pid)) = backend::pid(session).await {
-            let cpu = sampler::cpu_secs_of(&[pid]).first().map(|(_, secs)| *secs);
-            self.shared.telemetry.backend_leaves(pid, cpu);
-        }
+        session.close().await;
     }
 }

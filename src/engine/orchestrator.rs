@@ -153,12 +153,22 @@ async fn look(request: &RunRequest) -> Result<(Planned, Option<Snapshot>)> {
     };
     let leader = match attempt.destination() {
         Some(destination) => {
-            Some(Leader::connect(&Server::from_endpoint(&destination.endpoint)?).await?)
+            let server = Server::from_endpoint(&destination.endpoint)?;
+            let leader = Leader::connect(&server).await?;
+            leader.try_storing(destination).await?;
+            Some(leader)
         }
         None => None,
     };
     let source = attempt.open_source().await?;
-    let planned = attempt.plan(leader.as_ref(), &source).await;
+    let looking = async {
+        let planned = attempt.plan(leader.as_ref(), &source).await?;
+        if let Some(leader) = &leader {
+            attempt.foresee(leader, &planned).await?;
+        }
+        Ok(planned)
+    };
+    let planned = looking.await;
     if let Some(leader) = leader {
         leader.leave().await;
     }

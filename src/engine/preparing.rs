@@ -11,7 +11,7 @@ use super::sequences::{self, Sequence};
 use super::state::{self, Details, LedgerHead, RunState};
 use super::targets::Target;
 use super::worker::WriteTo;
-use super::{report, settings};
+use super::{report, schema, settings};
 use crate::config::types::PostgresDestination;
 use crate::error::Result;
 
@@ -72,8 +72,7 @@ impl Attempt<'_> {
             leader.decision.execute("ROLLBACK TO held", doing).await?;
         }
         prepared.replacements = replace::read(leader, &replaced).await?;
-        let keeps = self.request.options.run_id.is_some() || !planned.marks().is_empty();
-        if planned.form != CommitForm::SingleWriter || keeps {
+        if self.keeps_state(planned) {
             state::ensure(&leader.control).await?;
         }
         if planned.form == CommitForm::BuiltAside {
@@ -106,6 +105,34 @@ impl Attempt<'_> {
             prepared.sequences.clear();
         }
         Ok(prepared)
+    }
+
+    /// Sees what of that the destination would refuse, without making anything: for `check` and dry runs.
+    pub(super) async fn foresee(&self, leader: &Leader, planned: &Planned) -> Result<()> {
+        for (stream, one) in planned.plan.streams.iter().zip(&planned.matched) {
+            let Target::Existing(relation) = &one.target else {
+                continue;
+            };
+            if one.alters().is_none() {
+                leader.hold(&relation.name, one.upsert.as_ref()).await?;
+            }
+            sequences::sequences(&leader.decision, &relation.name, &stream.columns).await?;
+        }
+        if self.keeps_state(planned) {
+            // hidden tables, and what workers that are to PREPARE stage their rows in
+            let staged = planned.form == CommitForm::TwoPhase
+                && planned.matched.iter().any(|one| one.upsert.is_some());
+            let tables = planned.form == CommitForm::BuiltAside || staged;
+            schema::foresee(&leader.decision, tables).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the run needs schema `rb_bench` in the destination.
+    fn keeps_state(&self, planned: &Planned) -> bool {
+        planned.form != CommitForm::SingleWriter
+            || self.request.options.run_id.is_some()
+            || !planned.marks().is_empty()
     }
 
     pub(super) fn write_to(

@@ -44,6 +44,18 @@ const VERSIONS: [&[&str]; 2] = [
 /// The version that this rb-bench writes.
 const VERSION: usize = VERSIONS.len();
 
+/// What a role needs that is to make it.
+const TO_MAKE: &str = "rb-bench keeps its run ledger and marks there, and makes new and replaced tables there: GRANT CREATE ON \
+     DATABASE to this role, or have a superuser CREATE SCHEMA rb_bench AUTHORIZATION this role; an older schema \
+     is brought up to date by the role that owns its tables. A full_refresh append or upsert with \
+     resources.parallelism: 1 and without --run-id needs no schema";
+
+/// What a role needs that is to make tables in it.
+const TO_MAKE_TABLES: &str = "rb-bench makes tables there until they are in place: GRANT CREATE ON SCHEMA rb_bench to this role";
+
+/// Whether this role may.
+const MAY_CREATE: &str = "SELECT pg_catalog.has_schema_privilege('rb_bench', 'CREATE')";
+
 /// What a role finds of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
@@ -66,13 +78,7 @@ enum Standing {
 pub async fn ensure(session: &Session) -> Result<()> {
     match standing(session).await? {
         Standing::Version(VERSION) => return Ok(()),
-        Standing::Closed => {
-            let what = "schema rb_bench in the destination belongs to another role";
-            return Err(Error::new(Kind::Permission, what).remedy(
-                "GRANT USAGE ON SCHEMA rb_bench, and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench, to \
-                 this role; for new and replaced tables CREATE ON SCHEMA rb_bench too",
-            ));
-        }
+        Standing::Closed => return Err(closed()),
         Standing::Missing | Standing::Empty | Standing::Version(_) => {}
     }
     let doing = "preparing schema rb_bench in the destination";
@@ -81,14 +87,49 @@ pub async fn ensure(session: &Session) -> Result<()> {
         session.execute("ROLLBACK", doing).await?;
     }
     outcome.map_err(|error| match error.kind() {
-        Kind::Permission => error.remedy(
-            "rb-bench keeps its run ledger and marks there, and makes new and replaced tables there: GRANT CREATE ON \
-             DATABASE to this role, or have a superuser CREATE SCHEMA rb_bench AUTHORIZATION this role; an older schema \
-             is brought up to date by the role that owns its tables. A full_refresh append or upsert with \
-             resources.parallelism: 1 and without --run-id needs no schema",
-        ),
+        Kind::Permission => error.remedy(TO_MAKE),
         _ => error,
     })
+}
+
+/// Sees whether [`ensure`] would be refused, or after it the making of `tables` in the schema, from the
+/// catalogs alone: nothing is made.
+///
+/// # Errors
+/// As those of `ensure`.
+pub async fn foresee(session: &Session, tables: bool) -> Result<()> {
+    let standing = standing(session).await?;
+    let may = match standing {
+        Standing::Version(VERSION) if !tables => return Ok(()),
+        Standing::Version(VERSION) | Standing::Empty => MAY_CREATE,
+        Standing::Closed => return Err(closed()),
+        // its tables are altered, which is their owner's
+        Standing::Version(_) => {
+            "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class \
+              WHERE oid = 'rb_bench.runs'::pg_catalog.regclass"
+        }
+        Standing::Missing => {
+            "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
+        }
+    };
+    let doing = "asking whether schema rb_bench may be made in the destination";
+    if session.value(may, doing).await?.as_deref() == Some("t") {
+        return Ok(());
+    }
+    let what = "this role may not make schema rb_bench, or tables in it, in the destination";
+    let remedy = match standing {
+        Standing::Version(VERSION) => TO_MAKE_TABLES,
+        _ => TO_MAKE,
+    };
+    Err(Error::new(Kind::Permission, what).remedy(remedy))
+}
+
+fn closed() -> Error {
+    let what = "schema rb_bench in the destination belongs to another role";
+    Error::new(Kind::Permission, what).remedy(
+        "GRANT USAGE ON SCHEMA rb_bench, and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench, to \
+         this role; for new and replaced tables CREATE ON SCHEMA rb_bench too",
+    )
 }
 
 /// Says what to grant where a table could not be made in the schema.
@@ -96,7 +137,7 @@ pub async fn ensure(session: &Session) -> Result<()> {
 pub fn explain_closed(error: Error) -> Error {
     let said = error.server().map(|report| report.message.as_str());
     if error.kind() == Kind::Permission && said.is_some_and(|said| said.contains(SCHEMA)) {
-        error.remedy("rb-bench makes tables there until they are in place: GRANT CREATE ON SCHEMA rb_bench to this role")
+        error.remedy(TO_MAKE_TABLES)
     } else {
         error
     }

@@ -44,18 +44,11 @@ impl Pooler {
         }
         let file = directory.join("pgbouncer.ini");
         std::fs::write(&file, text).expect("it can be written");
-        let program = [
-            "/usr/sbin/pgbouncer",
-            "/usr/local/bin/pgbouncer",
-            "/opt/homebrew/bin/pgbouncer",
-        ]
-        .iter()
-        .find(|path| Path::new(path).exists())
-        .copied()
-        .unwrap_or("pgbouncer");
+        let program = program();
         let log = std::fs::File::create(directory.join("log")).expect("a log");
         let shell = command(Path::new("/bin/sh"))
-            .args(["-c", "\"$0\" \"$1\" & read -r _; kill $!; wait $!", program])
+            .args(["-c", "\"$0\" \"$1\" & read -r _; kill $!; wait $!"])
+            .arg(program)
             .arg(&file)
             .uid(uid)
             .gid(gid)
@@ -110,6 +103,18 @@ impl Drop for Pooler {
             deleted.expect("a pooler's directory can be deleted");
         }
     }
+}
+
+/// The pgbouncer to start: another version than the system's may be named.
+fn program() -> PathBuf {
+    if let Some(named) = std::env::var_os("RB_BENCH_TEST_PGBOUNCER") {
+        return PathBuf::from(named);
+    }
+    ["/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"]
+        .iter()
+        .map(|directory| Path::new(directory).join("pgbouncer"))
+        .find(|program| program.exists())
+        .unwrap_or_else(|| PathBuf::from("pgbouncer"))
 }
 
 /// A database as pgbouncer's configuration names it.

@@ -384,10 +384,14 @@ fn wrong_use_is_told_before_anything_is_made() {
     let results = place.path().join("results");
     let urls = ["--source-url", &source, "--dest-url", &destination];
     let below_a_file = format!("{file}/results");
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--profile", "larg"], 1, "did you mean `large`?"),
         (&["--iters", "0"], 2, "--iters"),
-        (&["--out", &below_a_file], 1, "--out DIR"),
+        (
+            &["--out", &below_a_file],
+            1,
+            "choose another directory with --out DIR",
+        ),
         (&["--in-place"], 2, "--in-place needs"),
         (
             &["--after", "resources.paralelism=2"],
@@ -395,6 +399,12 @@ fn wrong_use_is_told_before_anything_is_made() {
             "resources.parallelism",
         ),
         (&urls, 1, "bench_orders does not exist"),
+        (
+            &urls,
+            1,
+            "rb-bench never writes to a source it does not manage; use a profile whose table is there, --pipeline FILE, \
+             or leave --source-url and --dest-url out",
+        ),
     ];
     for (arguments, code, told) in cases {
         let mut command = rb_bench();

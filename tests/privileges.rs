@@ -68,7 +68,10 @@ fn a_role_without_superuser_can_do_everything() {
     document["source"]["streams"][0] = json!({ "name": "t" });
     document["destination"]["commit"] = json!("auto");
     sql(&databases.dest, "DROP TABLE t");
-    try_run(&document, &[]).refused(&["permission denied for table t"]);
+    try_run(&document, &[]).refused(&[
+        "permission denied for table t",
+        "GRANT SELECT on it to this role",
+    ]);
     // a target of somebody else: INSERT is enough, save for sequences to be moved
     sql(
         &databases.dest,
@@ -154,8 +157,8 @@ fn a_schema_made_for_a_role_is_used_without_the_right_to_make_one() {
         let (databases, document) = for_role(&format!("schema_{n}"), "schema_owner");
         in_mode(&document, "append", "refused").refused(&[
             "permission denied for database",
-            "GRANT CREATE ON DATABASE",
-            "CREATE SCHEMA rb_bench AUTHORIZATION",
+            "rb-bench keeps its run ledger and marks there, and makes new and replaced tables there: GRANT CREATE ON \
+             DATABASE to this role, or have a superuser CREATE SCHEMA rb_bench AUTHORIZATION this role",
         ]);
         // as the remedy says, nothing of ours is needed for this
         let mut alone = document.clone();
@@ -181,7 +184,10 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
     of_another["destination"]["config"]["url"] = json!(databases.dest);
     in_mode(&of_another, "append", "first").succeeded();
     sql(&databases.dest, "TRUNCATE t");
-    let what = ["belongs to another role", "GRANT USAGE ON SCHEMA rb_bench"];
+    let what = [
+        "schema rb_bench in the destination belongs to another role",
+        "GRANT USAGE ON SCHEMA rb_bench, and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench, to this role; for new and replaced tables CREATE ON SCHEMA rb_bench too",
+    ];
     in_mode(&document, "append", "second").refused(&what);
     sql(
         &databases.dest,
@@ -196,7 +202,7 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
     for mode in ["upsert", "replace"] {
         in_mode(&document, mode, mode).refused(&[
             "permission denied for schema rb_bench",
-            "GRANT CREATE ON SCHEMA rb_bench",
+            "rb-bench makes tables there until they are in place: GRANT CREATE ON SCHEMA rb_bench to this role",
         ]);
     }
     sql(
@@ -234,7 +240,10 @@ fn a_destination_that_does_not_say_when_transactions_begin_is_refused_and_a_sour
     off(&databases.dest);
     try_run(&document, &[]).refused(&[
         "does not say when this role's transactions begin",
-        "set track_activities = on",
+        "(track_activities is off, or the session took another role): after a lost connection nobody could tell whether \
+         they are over",
+        "set track_activities = on for this database and role, and connect as the role itself, without `role` in its \
+         settings",
     ]);
     assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
 }
@@ -290,8 +299,9 @@ async fn a_dead_run_is_not_settled_by_a_role_that_cannot_see_whether_its_transac
     document["destination"]["config"]["url"] = json!(as_role(&databases.dest, "blind_role", "x"));
     try_run(&document, &[]).refused(&[
         "settling run `lost`",
-        "is not shown to this role",
-        "GRANT pg_read_all_stats",
+        ") are still at work for a run is not shown to this role",
+        "run as the role that they belong to with track_activities = on, GRANT pg_read_all_stats to this one, or end \
+         them with pg_terminate_backend",
     ]);
     held.batch_execute("COMMIT").await.expect("it commits");
     sql(

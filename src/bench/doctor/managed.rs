@@ -118,8 +118,16 @@ mod tests {
         let left = server(&status(Some(7), None));
         assert_eq!(left.state, State::Warn);
         assert!(left.text.contains("left behind"), "{left:?}");
-        assert!(left.remedy.unwrap().contains("rb-bench cluster stop"));
-        assert!(server(&status(Some(7), Some(8))).text.contains("in use"));
+        assert_eq!(
+            left.remedy.as_deref(),
+            Some("`rb-bench cluster stop` stops it; the next benchmark does so too")
+        );
+        let used = server(&status(Some(7), Some(8)));
+        assert!(used.text.contains("in use"));
+        assert_eq!(
+            used.remedy.as_deref(),
+            Some("a benchmark waits for it, or takes another directory with --cluster-dir")
+        );
     }
 
     #[test]

@@ -239,6 +239,22 @@ fn a_target_that_is_missing_is_made_by_every_iteration() {
     let artifact = read(&artifacts(&place.path().join("results"))[0]);
     assert_eq!(artifact["iterations"].as_array().unwrap().len(), 4);
     assert_eq!(sql(&destination, OUR_TABLES), "");
+    // in place it must be missing
+    sql(&destination, "CREATE TABLE t (id int)");
+    let output = rb_bench()
+        .args(["--profile", &profile, "--in-place"])
+        .args(["--source-url", &source, "--dest-url", &destination])
+        .arg("--out")
+        .arg(place.path().join("results"))
+        .assert()
+        .code(1);
+    let error = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    for part in [
+        "is there, and this profile measures into a missing table",
+        "leave --in-place out: each iteration then makes a table of its own beside it",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

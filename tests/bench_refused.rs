@@ -117,3 +117,53 @@ fn what_is_no_table_cannot_be_copied_beside() {
         &[" is not a table, so no copy of it can be written to"],
     );
 }
+
+#[test]
+fn sides_are_measured_alone_where_there_are_two() {
+    let place = tempfile::tempdir().unwrap();
+    let document = place.path().join("null.yaml");
+    let source = fresh_database("one_side");
+    sql(&source, "CREATE TABLE t (id int PRIMARY KEY)");
+    let tune = |destination: &str| {
+        let text = format!(
+            "version: \"1.0\"\npipeline: mine\nsource:\n  use: source-postgres\n  config: {{ url: \"{source}\" }}\n  streams: [{{ name: t }}]\n\
+             destination:\n{destination}"
+        );
+        fs::write(&document, text).unwrap();
+        let output = rb_bench()
+            .args(["tune", "--isolate", "--warmup", "1", "--pipeline"])
+            .arg(&document)
+            .arg("--out")
+            .arg(place.path().join("results"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = tune("  use: dest-null\n");
+    assert!(
+        said.contains(
+            "this pipeline has one side only: dest-null measures the source alone already"
+        ),
+        "{said}"
+    );
+    let dest = fresh_database("no_rows");
+    let said = tune(&format!(
+        "  use: dest-postgres\n  config: {{ url: \"{dest}\" }}\n"
+    ));
+    assert!(
+        said.contains("the source has no rows, so that neither side has anything to do"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_file_that_is_too_large_for_an_artifact_is_not_read() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("huge.json");
+    fs::File::create(&file).unwrap().set_len(8 << 30).unwrap();
+    let output = rb_bench().arg("compare").arg(&file).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("; an artifact has less than "), "{said}");
+}

@@ -290,7 +290,7 @@ fn cursors_that_cannot_mark_a_place_are_refused_before_a_row_moves() {
         (json!({ "cursor_field": "n" }), "is Infinity: a mark there"),
         (
             json!({ "cursor_field": "id", "cursor_lag": "1 hour" }),
-            "cursor_lag `1 hour` is no number",
+            "cursor_lag `1 hour` is no number\n  what to do: give an interval such as 10 minutes for a date or timestamp, a number for a number",
         ),
         (
             json!({ "cursor_field": "id", "cursor_lag": "-1" }),

@@ -309,6 +309,22 @@ fn a_tuning_that_was_killed_goes_on_where_it_was() {
     let different: BTreeSet<_> = swept.iter().map(|p| (&p.1, p.2)).collect();
     assert_eq!((swept.len(), different.len()), (12, 12), "{swept:?}");
     assert!(whole["summary"]["confirmation"].is_object());
+    // nor what was begun under other conditions
+    let mut elsewhere = interrupted.clone();
+    elsewhere["host"]["cores"] = 64.into();
+    let moved = place.path().join("elsewhere.json");
+    fs::write(&moved, elsewhere.to_string()).unwrap();
+    let output = rb_bench_in(&cluster)
+        .args(["tune", "--resume"])
+        .arg(&moved)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains(" was begun under other conditions: ")
+            && error.contains(" changed since\n  what to do: begin a new one: leave --resume out"),
+        "{error}"
+    );
     // what has ended cannot be resumed
     let output = rb_bench_in(&cluster)
         .args(["tune", "--resume"])

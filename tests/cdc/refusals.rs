@@ -232,3 +232,15 @@ fn a_target_that_went_away_is_told_when_its_first_change_comes() {
         "it was there before: bring it back, or start over with `rb-bench cdc drop` and `rb-bench cdc setup`",
     ]);
 }
+
+#[test]
+fn a_change_log_that_cannot_be_made_says_what_is_missing() {
+    let mut capture = Capture::logged("log_schema", &["t"]);
+    capture.document["destination"]["config"]["schema"] = json!("nowhere");
+    capture.at_source("CREATE TABLE t (id int PRIMARY KEY)");
+    capture.cdc("setup", &[]);
+    capture.try_run(&[]).refused(&[
+        "creating change log nowhere.t",
+        "create its schema, and the types that it needs, in the destination",
+    ]);
+}

@@ -276,3 +276,28 @@ fn one_process_at_a_time_works_on_a_pipeline() {
         "wait for it: one process at a time reads a slot",
     ]);
 }
+
+#[test]
+fn a_publication_that_was_away_for_a_time_is_not_gone_on_with() {
+    let capture = Capture::applied("unpublished", &["t"]).copied(TABLE);
+    let name = capture.status()["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    capture.at_source(&format!("DROP PUBLICATION {name}"));
+    capture.at_source("INSERT INTO t VALUES (50)");
+    capture.at_source(&format!("CREATE PUBLICATION {name} FOR TABLE t"));
+    capture.try_run(&[]).refused(&[
+        &format!("reading slot {name}"),
+        "the publication was not there all the time: start over with `rb-bench cdc drop` and `rb-bench cdc setup`",
+    ]);
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_told() {
+    let capture = Capture::applied("garbled", &["t"]).copied(TABLE);
+    capture.at_dest("UPDATE rb_bench.slots SET tables = '1'");
+    capture
+        .try_run(&[])
+        .refused(&["the row of pipeline `test` in rb_bench.slots cannot be read: "]);
+}

@@ -125,7 +125,7 @@ fn a_decided_run_that_cannot_be_finished_now_says_that_it_is_committed() {
 fn cut_off_at_the_decision() -> impl Fn(&proxy::Sent<'_>) -> Fate + Send + Sync + 'static {
     let over = std::sync::atomic::AtomicBool::new(false);
     move |sent| {
-        let decides = sent.by == "rb-bench leader" && sent.text.contains("COMMIT");
+        let decides = sent.by == "rb-bench leader" && sent.text == "COMMIT";
         if over.load(std::sync::atomic::Ordering::SeqCst) || decides {
             over.store(true, std::sync::atomic::Ordering::SeqCst);
             return Fate::Breaks;
@@ -162,7 +162,7 @@ fn a_run_whose_lock_another_session_took_at_its_decision_is_not_settled() {
     let rule = {
         let direct = direct.clone();
         proxy::once(Fate::Breaks, move |sent| {
-            let decides = sent.by == "rb-bench leader" && sent.text.contains("COMMIT");
+            let decides = sent.by == "rb-bench leader" && sent.text == "COMMIT";
             if decides {
                 // it waits for the lock, and has it as soon as the leader's session is gone
                 let task = Held::connect(&direct).begin(lock);

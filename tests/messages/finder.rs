@@ -236,13 +236,16 @@ impl Walk<'_> {
 }
 
 /// Calls whose arguments are no messages that a test could see. `Error::internal` tells of a defect:
-/// what could be made to happen would not be one. `Error::file` takes what was being done; its message
-/// stands in it.
+/// what could be made to happen would not be one. `Error::file` and those for what a server reported take
+/// what was being done; the message stands in them.
 fn is_exempt(before: &[TokenTree]) -> bool {
     let [before @ .., TokenTree::Ident(name)] = before else {
         return false;
     };
-    (name == "internal" || name == "file") && path_before(before).as_deref() == Some("Error")
+    let is_of_error = path_before(before).as_deref() == Some("Error");
+    (is_of_error && (name == "internal" || name == "file"))
+        || name == "from_client"
+        || name == "from_report"
 }
 
 /// `Owner` of `Owner::`.

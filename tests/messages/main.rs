@@ -81,6 +81,8 @@ fn unseen() -> BTreeMap<String, String> {
     let snapshots = sources::files(&sources::package().join("src"), "snap");
     said.extend(snapshots.iter().map(|file| sources::read(file)));
 
+    let unescaped: Vec<String> = said.iter().flat_map(|text| literal::pieces(text)).collect();
+    said.extend(unescaped);
     let telling: BTreeSet<String> = said.iter().flat_map(|text| telling(text)).collect();
     let mut unseen = BTreeMap::new();
     for (file, messages) in made {

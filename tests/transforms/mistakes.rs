@@ -140,7 +140,7 @@ fn a_wrong_query_is_named_and_placed_before_anything_is_made() {
         (
             "SELECT id::regclass AS r FROM input",
             [
-                "column `r` of the transforms has the type regclass",
+                "column `r` of the transforms has the type regclass, which names objects of the source",
                 "cast it",
                 "",
             ],

@@ -215,4 +215,18 @@ mod tests {
         );
         assert_eq!(quiet(&[]).state, State::Ok);
     }
+
+    #[test]
+    fn a_quota_that_holds_processes_back_is_told() {
+        let throttled = Cores {
+            machine: 8,
+            available: 2,
+            quota: Some(1.5),
+            ..Cores::default()
+        };
+        assert_eq!(
+            of_cores(&throttled)[0].remedy.as_deref(),
+            Some("raise the quota, or measure where there is none")
+        );
+    }
 }

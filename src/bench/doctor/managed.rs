@@ -141,4 +141,20 @@ mod tests {
         let state = |needed| findings(&options, needed)[0].state;
         assert_eq!((state(true), state(false)), (State::Fail, State::Warn));
     }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_told_with_another() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("file"), "").unwrap();
+        let options = ClusterOptions {
+            cluster_dir: Some(place.path().join("file/below")),
+            ..ClusterOptions::default()
+        };
+        let found = findings(&options, false);
+        let directory = found.iter().find(|f| f.what == "directory").unwrap();
+        assert_eq!(
+            directory.remedy.as_deref(),
+            Some("take another directory with --cluster-dir, or RB_BENCH_CLUSTER_DIR")
+        );
+    }
 }

@@ -413,3 +413,25 @@ fn the_interrupted_tuning_that_is_shown_is_gone_on_with() {
     assert_eq!(asked(&keys(&mut app, "r")), "bench-results/tune.json");
     assert!(app.tune.shown.is_some(), "what it has stays in sight");
 }
+
+#[test]
+fn what_cannot_be_done_is_told_and_asks_for_nothing() {
+    for (screen, typed, told) in [
+        (Screen::Compare, "o", "there is no comparison to write"),
+        (
+            Screen::Compare,
+            "a",
+            "nothing differs that could be allowed",
+        ),
+        (
+            Screen::Tune,
+            "o",
+            "there is no saved tuning to write a page of",
+        ),
+    ] {
+        let mut app = app(screen);
+        let effects = keys(&mut app, typed);
+        assert!(requests(&effects).is_empty(), "{typed}: {effects:?}");
+        assert_eq!(note(&app), told);
+    }
+}

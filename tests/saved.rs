@@ -196,7 +196,7 @@ fn a_session_that_holds_another_command_is_not_repeated() {
     let bench = Bench::new("foreign");
     let session = bench.measure(&["--arms", "one", "--iters", "1"]);
     another(&bench, &session, "aaaaaaaa", |s| {
-        s["invocation"]["arguments"] = serde_json::json!(["cluster", "reset", "--yes"]);
+        s["invocation"]["args"] = serde_json::json!(["cluster", "reset", "--yes"]);
     });
     let (code, _, err) = bench.run(&["repeat", "aaaaaaaa"]);
     assert_eq!(code, 1, "{err}");

@@ -375,11 +375,7 @@ fn wrong_use_is_told_before_anything_is_made() {
             2,
             "--fail-on-regret needs --pairs 6 or more: fewer have no interval",
         ),
-        (
-            &["--resume", "latest"],
-            1,
-            "begin one with rb-bench tune, or name the file or --out DIR",
-        ),
+        (&["--resume", "latest"], 1, "results"),
         (
             &["--write", &shared],
             1,

@@ -28,15 +28,15 @@ fn setup_tells_all_that_speaks_against_it_at_once_and_makes_nothing() {
     capture.cdc("setup", &[]).refused(&[
         "changes of these tables cannot be captured:",
         "correct this, then run `rb-bench cdc setup` again; nothing was made",
-        "public.bare has no replica identity: give it a primary key, or ALTER TABLE \"public\".\"bare\" REPLICA IDENTITY",
+        "public.bare has no replica identity: give it a primary key, or ALTER TABLE \"public\".\"bare\" REPLICA IDENTITY USING INDEX <a unique index of columns that are NOT NULL>, or ALTER TABLE \"public\".\"bare\" REPLICA IDENTITY FULL",
         "public.none has no replica identity",
         "public.late has no replica identity",
-        "public.v is a view, whose changes are not in the log: leave it out",
+        "public.v is a view, which has no changes of its own: leave it out",
         "public.logless is an unlogged or temporary table, whose changes are not in the log: leave it out",
         "public.base has tables that inherit from it, whose changes come under their own names: name those one by one",
         "public.fine has no unique key on (id), by which changes find their row: CREATE UNIQUE INDEX ON \"public\".\"fine\" (\"id\")",
         "primary_key is (id), and the replica identity of public.other is (k): only that is sent with a change; correct `primary_key` or leave it out, or ALTER TABLE ",
-        "column `id` of primary_key may be NULL in public.open, and finds no row then: ALTER TABLE ",
+        "column `id` of primary_key may be NULL in public.open, and finds no row then: ALTER TABLE \"public\".\"open\" ALTER \"id\" SET NOT NULL, or leave `primary_key` out",
     ]);
     assert_eq!(capture.at_source(NOTHING_MADE), "0|0");
     assert_eq!(
@@ -159,6 +159,7 @@ fn targets_that_changes_cannot_go_into_are_refused_with_what_to_alter() {
     let mut capture = Capture::applied("keyless", &["t"]);
     capture.document["source"]["streams"][0]["columns"] = json!(["v"]);
     capture.at_source("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    capture.at_dest("CREATE TABLE t (id int PRIMARY KEY, v text)");
     capture
         .cdc("setup", &[])
         .refused(&["column `id` of public.t finds the row of a change and must be copied"]);

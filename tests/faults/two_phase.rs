@@ -155,7 +155,8 @@ fn a_run_whose_lock_another_session_took_at_its_decision_is_not_settled() {
     rehearsal.run(&["--run-id", "first"]).assert_ok();
     rehearsal.at_dest("TRUNCATE t");
     let direct = rehearsal.dest.clone();
-    let lock = "SELECT pg_advisory_lock(hashtextextended('rb_bench run r', 0))";
+    let lock =
+        "SELECT pg_advisory_lock(hashtextextended('rb_bench run r', 0)); SELECT pg_sleep(600)";
     let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
                    AND query LIKE 'SELECT pg_advisory_lock(hashtextextended(''rb_bench run r''%' AND wait_event = 'advisory'";
     let taker = std::sync::Mutex::new(None);
@@ -180,4 +181,10 @@ fn a_run_whose_lock_another_session_took_at_its_decision_is_not_settled() {
         "another session holds the run's lock, and what has become of the run is not settled",
         "the next run against this database settles it by the ledger",
     ]);
+    let rehearsal = rehearsal.dest_through(direct);
+    let taker = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()";
+    rehearsal.at_dest(&format!("SELECT pg_terminate_backend(pid) {taker}"));
+    rehearsal.until_dest(&format!("SELECT count(*) = 0 {taker}"));
+    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    rehearsal.assert_complete();
 }

@@ -192,8 +192,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let error = interrupted("latest", place.path()).unwrap_err();
         assert_eq!(
-            error.message(),
-            format!("no tuning is kept in {}", place.path().display())
+            error.to_string(),
+            format!(
+                "no tuning is kept in {}\n  what to do: begin one with rb-bench tune, or name the file or --out DIR",
+                place.path().display()
+            )
         );
     }
 }

@@ -425,7 +425,7 @@ mod tests {
     fn what_a_server_lacks_is_told_with_what_to_do() {
         let remedies = |facts: &Facts, side| -> Vec<String> {
             let found = judge(facts, side).into_iter();
-            found.filter_map(|f| f.remedy.map(Into::into)).collect()
+            found.filter_map(|f| f.remedy).collect()
         };
         let with = |change: &dyn Fn(&mut Facts)| {
             let mut facts = superuser();
@@ -461,7 +461,7 @@ mod tests {
                 },
                 "source",
             );
-            room.remedy.map(String::from)
+            room.remedy
         };
         assert_eq!(
             left(2).as_deref(),

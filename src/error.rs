@@ -302,4 +302,12 @@ mod tests {
             .at_commit_state(CommitState::BeforeCommit);
         assert_eq!(error.commit_state(), CommitState::AfterCommitUnknown);
     }
+
+    #[test]
+    fn a_defect_asks_to_be_reported() {
+        assert_eq!(
+            Error::internal("no worker").to_string(),
+            "no worker\n  what to do: this is a defect of rb-bench; please report it with this text"
+        );
+    }
 }

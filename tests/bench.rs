@@ -239,6 +239,22 @@ fn a_target_that_is_missing_is_made_by_every_iteration() {
     let artifact = read(&artifacts(&place.path().join("results"))[0]);
     assert_eq!(artifact["iterations"].as_array().unwrap().len(), 4);
     assert_eq!(sql(&destination, OUR_TABLES), "");
+    // in place it must be missing
+    sql(&destination, "CREATE TABLE t (id int)");
+    let output = rb_bench()
+        .args(["--profile", &profile, "--in-place"])
+        .args(["--source-url", &source, "--dest-url", &destination])
+        .arg("--out")
+        .arg(place.path().join("results"))
+        .assert()
+        .code(1);
+    let error = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    for part in [
+        "is there, and this profile measures into a missing table",
+        "leave --in-place out: each iteration then makes a table of its own beside it",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]
@@ -384,10 +400,14 @@ fn wrong_use_is_told_before_anything_is_made() {
     let results = place.path().join("results");
     let urls = ["--source-url", &source, "--dest-url", &destination];
     let below_a_file = format!("{file}/results");
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--profile", "larg"], 1, "did you mean `large`?"),
         (&["--iters", "0"], 2, "--iters"),
-        (&["--out", &below_a_file], 1, "--out DIR"),
+        (
+            &["--out", &below_a_file],
+            1,
+            "choose another directory with --out DIR",
+        ),
         (&["--in-place"], 2, "--in-place needs"),
         (
             &["--after", "resources.paralelism=2"],
@@ -395,6 +415,12 @@ fn wrong_use_is_told_before_anything_is_made() {
             "resources.parallelism",
         ),
         (&urls, 1, "bench_orders does not exist"),
+        (
+            &urls,
+            1,
+            "rb-bench never writes to a source it does not manage; use a profile whose table is there, --pipeline FILE, \
+             or leave --source-url and --dest-url out",
+        ),
     ];
     for (arguments, code, told) in cases {
         let mut command = rb_bench();

@@ -146,13 +146,20 @@ fn a_program_that_does_not_run_is_told_with_its_own_words() {
     let cases = [
         (
             place.script("fails", "echo 'rb-bench: error: no such key' >&2; exit 1"),
-            "no such key",
+            "fails failed (exit status: 1):\n  rb-bench: error: no such key",
+        ),
+        (
+            place.script("poor", "echo '@@BENCH_JSON@@{}'"),
+            "printed a result that cannot be read (it has no records_written)",
         ),
         (
             place.script("silent", "echo done"),
             "printed no line @@BENCH_JSON@@",
         ),
-        ("/bin/true".to_owned(), "/bin/true is no rb-bench"),
+        (
+            "/bin/true".to_owned(),
+            "/bin/true is no rb-bench: it does not say so with --version",
+        ),
         (place.path("missing").display().to_string(), "missing"),
     ];
     for (program, told) in cases {

@@ -137,7 +137,7 @@ fn a_new_column_can_be_left_out_or_refused() {
             &json!({ "new_column": "refuse" }),
         );
         case.is_refused(&[
-            "column `extra` of public.t is missing in public.t; schema_evolution: { new_column: add }",
+            "column `extra` of public.t is missing in public.t; schema_evolution: { new_column: add } adds it there, ignore leaves it out",
             "column `n` of public.t is missing",
         ]);
     }
@@ -153,7 +153,9 @@ fn tables_without_a_column_in_common_are_not_made_alike() {
         "CREATE TABLE t (c int)",
         &Value::Null,
     );
-    case.is_refused(&["public.t and public.t have no column in common"]);
+    case.is_refused(&[
+        "public.t and public.t have no column in common; correct the stream's `target`",
+    ]);
 }
 
 #[test]
@@ -187,7 +189,7 @@ fn a_column_that_is_gone_stays_or_is_refused() {
             target,
             &json!({ "removed_column": "refuse" }),
         );
-        case.is_refused(&["column `gone` of public.t is not in public.t (any more)"]);
+        case.is_refused(&["column `gone` of public.t is not in public.t (any more); drop it, or use schema_evolution: { removed_column: keep }"]);
         // NOT NULL and nothing to fill it
         let strict = target.replace("gone text", "gone text NOT NULL");
         Case::new(&databases, mode, source, &strict, &Value::Null)
@@ -215,7 +217,7 @@ fn a_type_that_grew_is_widened_where_the_document_says_so() {
     for mode in MODES {
         let case = Case::new(&databases, mode, source, target, &Value::Null);
         case.is_refused(&[
-            "column `id` of public.t is integer and bigint in the source; schema_evolution: { type_change: widen }",
+            "column `id` of public.t is integer and bigint in the source; schema_evolution: { type_change: widen } alters it",
             "column `name` of public.t is character varying(5)",
             "column `many` of public.t",
         ]);
@@ -266,7 +268,7 @@ fn a_column_that_may_be_null_now_is_relaxed_where_the_document_says_so() {
         let case = Case::new(&databases, mode, source, target, &Value::Null);
         try_run(&case.document, &[]).refused(&[
             "null value in column \"v\"",
-            "schema_evolution: { nullability_change: relax }",
+            "the target is NOT NULL where the source has a NULL; schema_evolution: { nullability_change: relax } lets it be NULL",
         ]);
         assert_eq!(case.at_dest("SELECT * FROM t"), "-1|1");
         // without a NULL there is nothing to refuse

@@ -3,12 +3,13 @@
 //! The sources are read as Rust tokens, so that comments, doc links and strings do not count and
 //! code inside macros does. Every rule is shown able to fail on a bad sample below.
 
+mod sources;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use sources::{is_ident, package, read, relative, rust_files};
 
 /// The floors of `src/lib.rs`, lowest first. A room may name rooms on lower floors and itself.
 const FLOORS: &[&[&str]] = &[
@@ -224,44 +225,8 @@ impl Named {
     }
 }
 
-fn is_ident(token: &TokenTree, name: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if ident == name)
-}
-
 fn is_path_separator(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [TokenTree::Punct(a), TokenTree::Punct(b)] if a.as_char() == ':' && b.as_char() == ':')
-}
-
-// ---- the edges ----
-
-fn package() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn relative(file: &Path) -> String {
-    let inside = file.strip_prefix(package()).unwrap_or(file);
-    inside.to_string_lossy().replace('\\', "/")
-}
-
-fn read(file: &Path) -> String {
-    fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else {
-        return files;
-    };
-    for entry in entries {
-        let path = entry.expect("a readable directory").path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }
 
 // ---- the checkers can fail ----

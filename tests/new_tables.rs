@@ -40,8 +40,7 @@ fn generated_columns_are_computed_again_or_kept_as_values() {
     );
     sql(&databases.source, "CREATE TABLE plain (id int, odd int)");
     try_run(&databases.document(&[json!("plain")]), &[]).refused(&[
-        "column `odd` is generated in public.plain",
-        "leave it out with `columns`",
+        "column `odd` is generated in public.plain and cannot take the source's values; leave it out with `columns`",
     ]);
 }
 
@@ -119,4 +118,36 @@ fn a_new_table_has_keys_indexes_checks_and_defaults() {
         }
         sql(&databases.dest, "INSERT INTO t (a) VALUES ('new')");
     }
+}
+
+#[test]
+fn what_is_not_in_the_source_or_no_table_there_is_told() {
+    let databases = Databases::new("absent");
+    sql(&databases.source, "CREATE SEQUENCE s");
+    for (stream, says) in [
+        (
+            "nope",
+            &[
+                "public.nope does not exist in the source",
+                "correct the name, or the schema it is looked for in",
+            ][..],
+        ),
+        ("s", &["public.s is not a table or view"]),
+        (
+            "none_*",
+            &["`*` stands for any characters, `?` for one; names are case-sensitive"],
+        ),
+    ] {
+        try_run(&databases.document(&[json!(stream)]), &[]).refused(says);
+    }
+}
+
+#[test]
+fn rows_that_are_dropped_cannot_be_verified() {
+    let databases = Databases::new("dropped");
+    sql(&databases.source, "CREATE TABLE t (id int)");
+    let mut document = databases.document(&[json!("t")]);
+    document["destination"] = json!({ "use": "dest-null" });
+    try_run(&document, &["--verify"])
+        .refused(&["this run cannot be verified: nothing was written"]);
 }

@@ -86,7 +86,7 @@ fn a_row_without_a_partition_is_an_error_that_says_so_and_leaves_nothing() {
             try_run(&document, &[]).refused(&[
                 "no partition of relation \"t\" found for row",
                 "(9000)",
-                "create the partition that it belongs in",
+                "create the partition that it belongs in, or a DEFAULT one; or leave the row out of the source",
             ]);
             assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
             assert_eq!(
@@ -129,6 +129,17 @@ fn neither_a_partitioned_table_nor_a_partition_is_replaced() {
     let mut document = databases.document(&[json!({ "name": "t", "target": "t_north" })]);
     document["destination"]["write_mode"] = json!("replace");
     try_run(&document, &[]).refused(&["t_north is a partition of public.t"]);
+}
+
+#[test]
+fn a_table_and_a_part_of_it_are_not_both_copied_into() {
+    let databases = partitioned("twice", KINDS[2].1);
+    sql(&databases.source, "CREATE TABLE more (LIKE t)");
+    let part = json!({ "name": "more", "target": "t_north" });
+    let document = databases.document(&[json!("t"), part]);
+    try_run(&document, &[]).refused(&[
+        "public.t_north is a part of public.t: what both streams copy would be there twice; leave one of them out",
+    ]);
 }
 
 #[test]

@@ -201,8 +201,8 @@ fn a_schema_made_for_a_role_is_used_without_the_right_to_make_one() {
         check(&document).refused(&["may not make schema rb_bench", "GRANT CREATE ON DATABASE"]);
         in_mode(&document, "append", "refused").refused(&[
             "permission denied for database",
-            "GRANT CREATE ON DATABASE",
-            "CREATE SCHEMA rb_bench AUTHORIZATION",
+            "rb-bench keeps its run ledger and marks there, and makes new and replaced tables there: GRANT CREATE ON \
+             DATABASE to this role, or have a superuser CREATE SCHEMA rb_bench AUTHORIZATION this role",
         ]);
         // as the remedy says, nothing of ours is needed for this
         let mut alone = document.clone();
@@ -228,7 +228,10 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
     of_another["destination"]["config"]["url"] = json!(databases.dest);
     in_mode(&of_another, "append", "first").succeeded();
     sql(&databases.dest, "TRUNCATE t");
-    let what = ["belongs to another role", "GRANT USAGE ON SCHEMA rb_bench"];
+    let what = [
+        "schema rb_bench in the destination belongs to another role",
+        "GRANT USAGE ON SCHEMA rb_bench, and SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rb_bench, to this role; for new and replaced tables CREATE ON SCHEMA rb_bench too",
+    ];
     check(&document).refused(&what);
     in_mode(&document, "append", "second").refused(&what);
     sql(
@@ -247,7 +250,7 @@ fn a_role_that_may_use_the_schema_of_another_is_told_what_it_lacks_and_then_runs
         check(&as_mode(&document, mode)).refused(&[tables, "GRANT CREATE ON SCHEMA rb_bench"]);
         in_mode(&document, mode, mode).refused(&[
             "permission denied for schema rb_bench",
-            "GRANT CREATE ON SCHEMA rb_bench",
+            "rb-bench makes tables there until they are in place: GRANT CREATE ON SCHEMA rb_bench to this role",
         ]);
     }
     sql(
@@ -286,7 +289,10 @@ fn a_destination_that_does_not_say_when_transactions_begin_is_refused_and_a_sour
     off(&databases.dest);
     try_run(&document, &[]).refused(&[
         "does not say when this role's transactions begin",
-        "set track_activities = on",
+        "(track_activities is off, or the session took another role): after a lost connection nobody could tell whether \
+         they are over",
+        "set track_activities = on for this database and role, and connect as the role itself, without `role` in its \
+         settings",
     ]);
     assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
 }
@@ -342,8 +348,9 @@ async fn a_dead_run_is_not_settled_by_a_role_that_cannot_see_whether_its_transac
     document["destination"]["config"]["url"] = json!(as_role(&databases.dest, "blind_role", "x"));
     try_run(&document, &[]).refused(&[
         "settling run `lost`",
-        "is not shown to this role",
-        "GRANT pg_read_all_stats",
+        ") are still at work for a run is not shown to this role",
+        "run as the role that they belong to with track_activities = on, GRANT pg_read_all_stats to this one, or end \
+         them with pg_terminate_backend",
     ]);
     held.batch_execute("COMMIT").await.expect("it commits");
     sql(
@@ -353,4 +360,53 @@ async fn a_dead_run_is_not_settled_by_a_role_that_cannot_see_whether_its_transac
     run(&document);
     let state = "SELECT state FROM rb_bench.runs WHERE run = 'lost'";
     assert_eq!(sql(&databases.dest, state), "committed");
+}
+
+#[test]
+fn a_benchmark_needs_no_superuser_on_either_side() {
+    let (databases, mut document) = for_role("bench_role", "bench_role");
+    sql(&databases.source, "GRANT SELECT ON t TO bench_role");
+    let database = sql(&databases.dest, "SELECT current_database()");
+    let create = format!("GRANT CREATE ON DATABASE \"{database}\" TO bench_role");
+    sql(&databases.dest, &create);
+    document["source"]["config"]["url"] = json!(as_role(&databases.source, "bench_role", "x"));
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("pipeline.yaml");
+    std::fs::write(&file, document.to_string()).unwrap();
+    let output = support::rb_bench()
+        .args([
+            "--iters", "1", "--warmup", "0", "--guard", "off", "--format", "json",
+        ])
+        .arg("--pipeline")
+        .arg(&file)
+        .arg("--out")
+        .arg(place.path().join("results"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let session: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let iterations = session["iterations"].as_array().unwrap();
+    assert_eq!(iterations.len(), 2);
+    for iteration in iterations {
+        assert_eq!(iteration["rows"], 2000);
+        assert_eq!(iteration["verify"]["checksum_ok"], true, "{iteration}");
+    }
+    let left = "SELECT count(*) FROM pg_class WHERE relname LIKE 'rb\\_bench%' AND relkind = 'r'";
+    assert_eq!(sql(&databases.dest, left), "0");
+}
+
+#[test]
+fn a_source_table_that_a_role_may_not_read_is_told_with_the_grant() {
+    let databases = Databases::new("unread");
+    sql(
+        &databases.source,
+        "CREATE TABLE t (id int); DROP ROLE IF EXISTS unread_role; CREATE ROLE unread_role LOGIN PASSWORD 'x'",
+    );
+    let mut document = databases.document(&[json!("t")]);
+    document["source"]["config"]["url"] = json!(as_role(&databases.source, "unread_role", "x"));
+    try_run(&document, &[]).refused(&[
+        "permission denied for table t",
+        "GRANT SELECT on it to this role",
+    ]);
 }

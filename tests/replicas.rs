@@ -70,9 +70,9 @@ fn a_standby_is_warned_of_and_a_recovery_conflict_is_named_and_not_tried_again()
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     for part in [
-        "recovery conflict",
+        "is a standby, and gave up reading for its primary's changes (recovery conflict)",
         "hot_standby_feedback = on",
-        "copy from the primary",
+        "set hot_standby_feedback = on or max_standby_streaming_delay = -1 there for the copy, or copy from the primary",
     ] {
         assert!(said.contains(part), "{said}");
     }

@@ -182,10 +182,39 @@ fn a_password_that_was_typed_is_asked_for_again() {
     assert_eq!(refused.status.code(), Some(2));
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(
-        told.contains("PGPASSWORD") && !told.contains(&password),
+        told.contains(
+            "was measured with a password on its command line, and no artifact keeps passwords"
+        ) && told.contains("give it by PGPASSWORD, PGPASSFILE or ~/.pgpass and repeat it again")
+            && !told.contains(&password),
         "{told}"
     );
     assert!(repeat(Some(&password)).status.success());
+}
+
+#[test]
+fn a_session_that_holds_another_command_is_not_repeated() {
+    let bench = Bench::new("foreign");
+    let session = bench.measure(&["--arms", "one", "--iters", "1"]);
+    another(&bench, &session, "aaaaaaaa", |s| {
+        s["invocation"]["args"] = serde_json::json!(["cluster", "reset", "--yes"]);
+    });
+    let (code, _, err) = bench.run(&["repeat", "aaaaaaaa"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("session aaaaaaaa holds a command that is no benchmark\n  what to do: look at it with --print"),
+        "{err}"
+    );
+    // sessions too few for a verdict cannot fail a gate
+    let few = ["compare", "latest", "aaaaaaaa", "--fail-on-regression"];
+    let (code, _, err) = bench.run(&few);
+    assert_eq!(code, 2, "{err}");
+    assert!(
+        err.contains(
+            "--fail-on-regression cannot fail here: there are too few iterations for a verdict\n  what to do: measure \
+             more (--iters), or leave it out"
+        ),
+        "{err}"
+    );
 }
 
 /// An artifact in the results with something changed: another session of the same conditions.
@@ -248,10 +277,21 @@ fn two_sessions_are_compared_and_a_gate_tells_by_the_exit_code() {
         let (code, out, _) = bench.run(&[&slower[..], &["--format", format]].concat());
         assert!(code == 0 && out.contains(part), "{out}");
     }
+    let (code, _, err) = bench.run(&[&slower[..], &["--gate", "rss_pek"]].concat());
+    assert!(
+        code == 2 && err.contains("unknown metric `rss_pek`; did you mean `rss_peak`?"),
+        "{err}"
+    );
     let (_, out, _) = bench.run(&[&slower[..], &["--explain"]].concat());
     assert!(out.contains("Mann-Whitney"), "{out}");
     let (code, _, err) = bench.run(&["compare", "real"]);
-    assert!(code == 2 && err.contains("after arm alone"), "{err}");
+    assert!(
+        code == 2
+            && err.contains(
+                "has the after arm alone\n  what to do: name a second session to compare it with"
+            ),
+        "{err}"
+    );
 }
 
 #[test]
@@ -285,7 +325,10 @@ fn what_may_not_be_compared_exits_with_5_and_names_each_difference() {
         (5, 2)
     );
     let (code, _, err) = bench.run(&["compare", id, "aaaaaaaa", "--allow", "hots"]);
-    assert!(code == 2 && err.contains("did you mean `host`?"), "{err}");
+    assert!(
+        code == 2 && err.contains("unknown difference `hots`; did you mean `host`?"),
+        "{err}"
+    );
 }
 
 #[test]

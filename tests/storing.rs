@@ -102,7 +102,7 @@ fn a_server_that_cannot_compress_so_is_told_of_before_anything_is_made() {
     document["destination"]["config"]["url"] = json!(old);
     let why = [
         "default_toast_compression",
-        "toast_compression needs PostgreSQL 14 or newer",
+        "toast_compression needs PostgreSQL 14 or newer, and lz4 a server that was built with it; leave it out",
     ];
     command("check", &document, &[]).refused(&why);
     try_run(&document, &["--dry-run"]).refused(&why);

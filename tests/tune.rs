@@ -309,6 +309,22 @@ fn a_tuning_that_was_killed_goes_on_where_it_was() {
     let different: BTreeSet<_> = swept.iter().map(|p| (&p.1, p.2)).collect();
     assert_eq!((swept.len(), different.len()), (12, 12), "{swept:?}");
     assert!(whole["summary"]["confirmation"].is_object());
+    // nor what was begun under other conditions
+    let mut elsewhere = interrupted.clone();
+    elsewhere["host"]["cores"] = 64.into();
+    let moved = place.path().join("elsewhere.json");
+    fs::write(&moved, elsewhere.to_string()).unwrap();
+    let output = rb_bench_in(&cluster)
+        .args(["tune", "--resume"])
+        .arg(&moved)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains(" was begun under other conditions: ")
+            && error.contains(" changed since\n  what to do: begin a new one: leave --resume out"),
+        "{error}"
+    );
     // what has ended cannot be resumed
     let output = rb_bench_in(&cluster)
         .args(["tune", "--resume"])
@@ -317,7 +333,10 @@ fn a_tuning_that_was_killed_goes_on_where_it_was() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("nothing to go on with"), "{error}");
+    assert!(
+        error.contains("ended as planned; there is nothing to go on with"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -328,23 +347,40 @@ fn wrong_use_is_told_before_anything_is_made() {
     let shared = place.path().join("shared.yaml");
     fs::write(&shared, "a: &r { parallelism: 2 }\nresources: *r\n").unwrap();
     let shared = shared.display().to_string();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 9] = [
         (
             &["--knob", "work_mem=1,2"],
             2,
-            "no `work_mem` that can be tuned",
+            "a pipeline document has no `work_mem` that can be tuned",
         ),
         (&["--knob", "chunk_bytes=1,2"], 2, "chunk_bytes"),
-        (&["--sweep", "1"], 2, "at least two"),
+        (
+            &["--sweep", "1"],
+            2,
+            "has one value to try; accepted: at least two, such as 1,2,4",
+        ),
         (
             &["--sweep", "1,many"],
             2,
             "--sweep resources.parallelism=many",
         ),
         (&["--rounds", "2"], 2, "--rounds"),
-        (&["--fail-on-regret", "5%", "--pairs", "5"], 2, "--pairs 6"),
+        (
+            &["--knob", "chunk_bytes"],
+            2,
+            "--knob chunk_bytes: no values; accepted: NAME=A,B,...",
+        ),
+        (
+            &["--fail-on-regret", "5%", "--pairs", "5"],
+            2,
+            "--fail-on-regret needs --pairs 6 or more: fewer have no interval",
+        ),
         (&["--resume", "latest"], 1, "results"),
-        (&["--write", &shared], 1, "cannot be changed"),
+        (
+            &["--write", &shared],
+            1,
+            "cannot be changed without changing more of it\n  what to do: write it there yourself: resources.parallelism is ",
+        ),
     ];
     for (arguments, code, told) in cases {
         let output = rb_bench()

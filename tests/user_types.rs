@@ -70,7 +70,7 @@ fn a_missing_type_is_refused_with_what_creates_it() {
     sql(&databases.source, USER_TYPES);
     sql(&databases.source, USER_TABLE);
     let error = try_run(&databases.document(&[json!("made")]), &[]).refused(&[
-        "CREATE SCHEMA shop",
+        "schema shop does not exist in the destination: CREATE SCHEMA shop",
         r#"CREATE TYPE public.mood AS ENUM ('sad', 'it''s, ok', '"happy"', '')"#,
         r"AS ENUM ('ä', ",
         "CREATE DOMAIN public.percent AS numeric(5,2) CHECK",
@@ -93,6 +93,7 @@ fn a_missing_type_is_refused_with_what_creates_it() {
 
 #[test]
 fn a_type_of_the_same_name_and_another_shape_is_refused() {
+    let mut told = String::new();
     for (here, there, column) in [
         (
             "CREATE TYPE t AS (a integer, b integer)",
@@ -162,8 +163,15 @@ fn a_type_of_the_same_name_and_another_shape_is_refused() {
         );
         sql(&databases.dest, there);
         // the table missing, then there
-        try_run(&databases.document(&[json!("c")]), &[]).refused(&["column `v`"]);
+        told += &try_run(&databases.document(&[json!("c")]), &[]).refused(&["column `v`"]);
         sql(&databases.dest, &format!("CREATE TABLE c (v {column})"));
-        try_run(&databases.document(&[json!("c")]), &[]).refused(&["column `v`"]);
+        told += &try_run(&databases.document(&[json!("c")]), &[]).refused(&["column `v`"]);
+    }
+    for part in [
+        ": type public.t is (",
+        ") in the source and (",
+        ") in the destination",
+    ] {
+        assert!(told.contains(part), "no `{part}` in {told}");
     }
 }

@@ -447,7 +447,8 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!((error.kind(), error.exit_code()), (Kind::Guard, 6));
-        assert!(error.to_string().contains("--guard wait"), "{error}");
+        let remedy = "end what else is running, wait for it with --guard wait, or let it pass with --guard warn";
+        assert_eq!(error.remedy_text(), Some(remedy));
         assert!(
             guard(GuardMode::Fail)
                 .servers(async || Readings::default())
@@ -481,7 +482,8 @@ mod tests {
         over.limit = Duration::ZERO;
         let error = over.servers(async || busy()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Guard);
-        assert!(error.message().contains("of waiting"), "{error}");
+        let refused = "the guard refuses to measure here after 0 s of waiting: ";
+        assert!(error.message().starts_with(refused), "{error}");
         let slow = || Readings {
             governors: vec!["powersave".into()],
             ..Readings::default()
@@ -490,6 +492,7 @@ mod tests {
             .servers(async || slow())
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("change that"), "{error}");
+        let remedy = "change that, or let it pass with --guard warn";
+        assert_eq!(error.remedy_text(), Some(remedy));
     }
 }

@@ -340,8 +340,9 @@ fn copy_name(id: &str, n: usize, table: &str) -> String {
 fn named_target(pipeline: &Pipeline, stream: &Stream) -> Result<RelationName> {
     let text = stream.target.as_deref();
     let mut name = match text {
+        // a judged document has no other
         Some(text) => RelationName::parse(text)
-            .map_err(|why| Error::new(Kind::Config, format!("target `{text}`: {why}")))?,
+            .map_err(|why| Error::internal(format!("target `{text}`: {why}")))?,
         None => RelationName {
             schema: None,
             table: stream.name.clone(),

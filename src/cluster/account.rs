@@ -215,4 +215,34 @@ mod tests {
         let owner = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
         assert_eq!(barrier(&inside, owner.0, owner.1), None);
     }
+
+    #[test]
+    fn as_root_what_an_account_may_not_have_is_named() {
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let base = tempfile::tempdir().unwrap();
+        fs::set_permissions(base.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let error = Account::become_owner_of(base.path()).unwrap_err();
+        assert_eq!(
+            error.message(),
+            format!(
+                "{} belongs to root, as which Postgres does not run",
+                base.path().display()
+            )
+        );
+        let program = base.path().join("true");
+        fs::copy("/bin/true", &program).unwrap();
+        let nobody = Account::by_uid(65_534, 65_534).unwrap();
+        let error = nobody.require_access(&program, Path::new("/")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the account nobody, as which the server runs, cannot run {}: it may not enter {}\n  what to do: install \
+                 Postgres where every account can read it, or run rb-bench as an ordinary user",
+                program.display(),
+                base.path().display()
+            )
+        );
+    }
 }

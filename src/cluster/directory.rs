@@ -133,3 +133,18 @@ fn default_home() -> Result<PathBuf> {
                 .remedy("say where the managed server may live with --cluster-dir")
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_configuration_cannot_hold_is_refused() {
+        let error = Home::resolve(Some(Path::new("/nowhere/a\nb"))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the path /nowhere/a\nb cannot be written into a Postgres configuration\n  what to do: take another \
+             directory with --cluster-dir"
+        );
+    }
+}

@@ -186,5 +186,25 @@ mod tests {
         let _held = DirectoryLock::acquire(&path, WhenHeld::Wait, |_| {}).unwrap();
         let error = DirectoryLock::acquire(&path, WhenHeld::Refuse, |_| {}).unwrap_err();
         assert_eq!(error.kind(), Kind::Lock);
+        let (place, pid) = (base.path().display(), std::process::id());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the server in {place} is in use by another rb-bench (pid {pid})\n  what to do: let it finish, or stop it \
+                 with `kill {pid}`; its server goes with it"
+            )
+        );
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_told_with_the_way_out() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("lock");
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        let error = DirectoryLock::acquire(&path, WhenHeld::Refuse, |_| {}).unwrap_err();
+        assert_eq!(
+            error.remedy_text(),
+            Some("take a directory of your own with --cluster-dir")
+        );
     }
 }

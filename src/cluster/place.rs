@@ -187,7 +187,13 @@ mod tests {
         fs::create_dir(place.path()).unwrap();
         fs::write(place.path().join("precious"), "x").unwrap();
         let error = place.create(&Account::Ourselves).unwrap_err();
-        assert!(error.message().contains("did not make it"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} is there, and rb-bench did not make it\n  what to do: take another directory with --cluster-dir",
+                place.path().display()
+            )
+        );
         assert!(place.delete().is_err());
         assert!(place.path().join("precious").exists());
     }

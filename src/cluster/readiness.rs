@@ -79,6 +79,16 @@ mod tests {
         let file = place.path().join("file");
         std::fs::write(&file, "").unwrap();
         let error = may_write(&file.join("below")).unwrap_err();
-        assert!(error.message().contains("file"), "{error}");
+        assert_eq!(
+            error.message(),
+            format!("{} cannot be written to: Permission denied", file.display())
+        );
+        let program = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(&file, program).unwrap();
+        let error = may_write(&file.join("below")).unwrap_err();
+        assert_eq!(
+            error.message(),
+            format!("{} is not a directory", file.display())
+        );
     }
 }

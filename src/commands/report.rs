@@ -26,8 +26,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<u8> {
         (Some(directory), _) => profile_pages(&args.out, directory)?,
         (None, Some(file)) => vec![page(&args.artifacts, &args.out, file)?],
         (None, None) => {
-            return Err(Error::new(Kind::Usage, "nothing to make was named")
-                .remedy("give --html FILE, --update FILE or --profile-pages DIR"));
+            // the command line asks for one of them
+            return Err(Error::internal("nothing to make was named"));
         }
     };
     let names: Vec<String> = written

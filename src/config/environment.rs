@@ -214,9 +214,22 @@ mod tests {
         for written in ["${}", "${1X}", "${A B}", "${A-x}", "${open"] {
             let (scalar, faults) = filled(written, false);
             assert_eq!(faults.len(), 1, "{written}");
-            assert!(faults[0].contains("not a variable"), "{}", faults[0]);
+            let shown = format!(
+                "not a variable (`{written}`); accepted: ${{NAME}}, ${{NAME:-default}}, and $${{ for a literal ${{"
+            );
+            assert_eq!(faults[0], shown);
             assert_eq!(scalar.filled, Filled::Failed);
         }
+    }
+
+    #[test]
+    fn variables_that_fill_in_too_much_are_refused() {
+        let mut scalar = Scalar::new("${N}${N}".into(), false);
+        fill_scalar(&mut scalar, &|_| Some("4".into()), &mut 1);
+        assert_eq!(
+            scalar.faults,
+            ["variables fill in too much text; accepted: at most 64 MiB in a document"]
+        );
     }
 
     #[test]

@@ -119,10 +119,16 @@ mod tests {
     #[test]
     fn what_is_not_a_relation_name_says_why() {
         for (text, why) in [
-            ("", "an empty name"),
+            (
+                "",
+                "an empty name; accepted: table or schema.table, with a part in double quotes where it has a dot",
+            ),
             ("a.", "an empty name"),
             ("a.b.c", "a name of 3 parts"),
-            ("\"a", "an open quote"),
+            (
+                "\"a",
+                "an open quote in a name; accepted: table or schema.table",
+            ),
             ("\"a\"b", "text after a closing quote"),
         ] {
             let error = RelationName::parse(text).unwrap_err();

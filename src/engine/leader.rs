@@ -10,15 +10,12 @@ use std::collections::BTreeMap;
 use super::state::{self, LedgerRow, RunId};
 use super::upsert::Upsert;
 use super::whereabouts::{self, Whereabouts};
-use super::{backend, schema, settings};
+use super::{OLDEST_VERSION, backend, schema, settings};
 use crate::config::types::PostgresDestination;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name};
 use crate::postgres::session::Canceller;
 use crate::postgres::{Server, Session, quote_literal};
-
-/// The oldest server we write to.
-const OLDEST_VERSION: u32 = 120_000;
 
 /// The leader's end of a run at the destination.
 pub struct Leader {

@@ -74,9 +74,13 @@ fn auto_takes_the_strongest_commit_form_there_is() {
 #[test]
 fn a_commit_form_that_cannot_be_is_refused_with_the_reason() {
     let asked = |choice, base| choose_commit(CommitInputs { choice, ..base }).unwrap_err();
-    assert!(
-        asked(CommitChoice::TwoPhase, inputs(4, 1, 0, 3)).contains("needs 4 prepared transactions")
-    );
+    let refused = asked(CommitChoice::TwoPhase, inputs(4, 1, 0, 3));
+    for part in [
+        "commit: two_phase needs 4 prepared transactions",
+        "; raise max_prepared_transactions, or use commit: auto",
+    ] {
+        assert!(refused.contains(part), "{refused}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Name, Relation, RelationKind};
 use crate::postgres::{Server, Session, listing};
 
-/// The oldest server whose catalogs are known here.
+/// The oldest server whose catalogs are known here, as either end.
 pub const OLDEST_VERSION: u32 = 120_000;
 
 /// A stream of the document, and the relation it turned out to name.

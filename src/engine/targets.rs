@@ -279,18 +279,13 @@ pub(super) fn target_name(found: &Found, destination: &PostgresDestination) -> R
     let Some(target) = &found.stream.target else {
         return Ok(Name::new(schema, &source.relation));
     };
+    // a judged document has no other
     if is_pattern(&found.stream.name) {
-        return Err(Error::new(
-            Kind::Config,
-            format!(
-                "stream `{}` is a pattern and cannot have one `target`",
-                found.stream.name
-            ),
-        )
-        .remedy("name the tables one by one, or leave `target` out"));
+        let name = &found.stream.name;
+        return Err(Error::internal(format!("pattern `{name}` has one target")));
     }
     let target = RelationName::parse(target)
-        .map_err(|why| Error::new(Kind::Config, format!("target `{target}`: {why}")))?;
+        .map_err(|why| Error::internal(format!("target `{target}`: {why}")))?;
     Ok(Name::new(
         target.schema.as_deref().unwrap_or(schema),
         target.table,

@@ -41,7 +41,8 @@ mod tests {
             assert_eq!(Lsn(bytes).to_string(), text);
         }
         for bad in ["", "1", "1/", "x/1", "1/100000000"] {
-            assert!(bad.parse::<Lsn>().is_err(), "{bad}");
+            let error = bad.parse::<Lsn>().unwrap_err();
+            assert_eq!(error.to_string(), format!("`{bad}` is not a log position"));
         }
     }
 }

@@ -318,6 +318,27 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_is_no_message_or_no_text_is_refused() {
+        for (bytes, said) in [
+            (
+                &b"\x7f"[..],
+                "the source sent a message `\\x7f`, which protocol version 1 does not have",
+            ),
+            (
+                b"B\0",
+                "the source sent a logical replication message that cannot be read",
+            ),
+        ] {
+            assert_eq!(decode(bytes).unwrap_err().to_string(), said);
+        }
+        assert_eq!(
+            text(b"caf\xe9").unwrap_err().to_string(),
+            "the source sent text that is not UTF-8: incomplete utf-8 byte sequence from index 3\n  what to do: a \
+             database in encoding SQL_ASCII can hold such text; correct the row there"
+        );
+    }
+
     /// A message of PostgreSQL 15 for `t (id int PRIMARY KEY, note text)`, as
     /// `pg_logical_slot_peek_binary_changes` gave it, in hex.
     fn recorded(hex: &str) -> Message {

@@ -137,4 +137,25 @@ mod tests {
             assert_eq!(kind_of(sqlstate), kind, "{sqlstate}");
         }
     }
+
+    #[test]
+    fn a_pooler_is_told_apart_by_what_it_says() {
+        let said = |message: &str| {
+            let report = ServerReport {
+                sqlstate: "08P01".into(),
+                message: message.into(),
+                ..ServerReport::default()
+            };
+            from_report(report, "beginning").to_string()
+        };
+        assert_eq!(
+            said("transaction blocks not allowed in statement pooling mode"),
+            "beginning: transaction blocks not allowed in statement pooling mode (SQLSTATE 08P01)\n  what to do: a run \
+             needs transactions: use pool_mode = transaction or session for this database, or connect to the server itself"
+        );
+        assert!(
+            said("query_wait_timeout")
+                .contains("make the pool larger (pgbouncer: default_pool_size)")
+        );
+    }
 }

@@ -195,4 +195,20 @@ mod tests {
           what to do: nothing was written; mend the lines, or make the artifacts that they cite
         ");
     }
+
+    #[test]
+    fn a_comment_that_is_not_whole_is_told() {
+        for (settings, wrong) in [
+            (
+                " artifact=a.json kind=comparison".to_owned(),
+                "the comment does not end on its line",
+            ),
+            (format!(" artifact=a.json {ENDS}"), "the table has no kind"),
+        ] {
+            assert_eq!(
+                read(&settings).unwrap_err().to_string(),
+                format!("{wrong}\n  what to do: write `{OPENS} artifact=FILE kind=KIND {ENDS}`")
+            );
+        }
+    }
 }

@@ -268,4 +268,16 @@ mod tests {
         assert_eq!(metrics["medium/after"]["chunk-p50-us"]["value"], 100_031.0);
         assert_eq!(metrics.as_object().unwrap().len(), 2);
     }
+
+    #[test]
+    fn what_is_no_time_is_told() {
+        let said = |text: &str| instant(text).unwrap_err().to_string();
+        let never = said("never");
+        assert!(never.starts_with("`never` is not a time: "), "{never}");
+        let old = said("1969-07-20T20:17:40Z");
+        assert!(
+            old.starts_with("`1969-07-20T20:17:40Z` is before 1970: "),
+            "{old}"
+        );
+    }
 }

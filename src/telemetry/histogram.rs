@@ -157,7 +157,14 @@ mod tests {
             .unwrap();
         let boastful = base64::engine::general_purpose::STANDARD.encode(deflated);
         for damaged in ["", "%", &text[..text.len() / 2], &boastful] {
-            assert_eq!(decode(damaged).unwrap_err().kind(), Kind::Data);
+            let error = decode(damaged).unwrap_err();
+            assert_eq!(error.kind(), Kind::Data);
+            assert!(
+                error
+                    .message()
+                    .starts_with("a saved histogram cannot be read: "),
+                "{error}"
+            );
         }
     }
 

@@ -387,4 +387,37 @@ mod tests {
         assert!(matches!(reply, Reply::Deleted(Ok(_))), "{reply:?}");
         assert_eq!(files(place.path()).len(), 2);
     }
+
+    #[test]
+    fn what_cannot_be_written_is_told_with_what_can() {
+        let place = archive();
+        let to = |name: &str| place.path().join(name);
+        let session = std::fs::read_dir(place.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| store::load(path).is_ok())
+            .unwrap();
+        assert_eq!(
+            exported(&session, &to("x.xml")).unwrap_err().to_string(),
+            "`.xml` is no format that a session is exported to\n  what to do: end the name with .csv, .hlog or .json"
+        );
+        std::fs::create_dir(to("taken.csv")).unwrap();
+        assert_eq!(
+            exported(&session, &to("taken.csv"))
+                .unwrap_err()
+                .to_string(),
+            format!(
+                "{} is a directory\n  what to do: name a file in it",
+                to("taken.csv").display()
+            )
+        );
+        let mut sides = examples::tuning(&[("1", 1, &[3.0])]);
+        sides.protocol.knob = None;
+        sides.id = "cccc0001".into();
+        let saved = Output::at(place.path()).unwrap().save(&sides).unwrap();
+        assert_eq!(
+            write(&saved, &to("x.yaml")).unwrap_err().message(),
+            "the sides were measured alone: there is no setting to write"
+        );
+    }
 }

@@ -130,11 +130,11 @@ fn a_slot_that_is_gone_read_or_set_back_ends_the_run_before_anything_is_applied(
     ));
     capture
         .try_run(&[])
-        .refused(&["somebody else read it", "rb-bench cdc drop"]);
+        .refused(&["somebody else read it, or the destination was set back; what is between them is lost", "start over: `rb-bench cdc drop`, `rb-bench cdc setup`, and a run that copies the tables again"]);
     capture.at_source(&format!("SELECT pg_drop_replication_slot('{name}')"));
-    capture
-        .try_run(&[])
-        .refused(&[&format!("slot {name} is gone from the source")]);
+    capture.try_run(&[]).refused(&[&format!(
+        "slot {name} is gone from the source, and the destination expects it: changes since "
+    )]);
     // made again by hand, it begins too late
     capture.at_source(&format!(
         "SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')"
@@ -145,11 +145,15 @@ fn a_slot_that_is_gone_read_or_set_back_ends_the_run_before_anything_is_applied(
     assert_eq!(capture.at_dest("SELECT count(*) FROM t"), "10");
     // a source that was set back ends before what the destination has
     capture.at_dest("UPDATE rb_bench.slots SET applied = 'FFFFFFF/0'");
-    capture.try_run(&[]).refused(&["the source was set back"]);
+    capture.try_run(&[]).refused(&[
+        "the source's log ends at ",
+        ", and the destination has changes up to FFFFFFF/0: the source was set back",
+    ]);
     capture.at_dest("UPDATE rb_bench.slots SET system_identifier = '1'");
-    capture
-        .try_run(&[])
-        .refused(&["was set up for another source"]);
+    capture.try_run(&[]).refused(&[
+        "was set up for another source (database ",
+        "give this document a pipeline name of its own, or ",
+    ]);
 }
 
 #[test]
@@ -178,8 +182,8 @@ fn a_slot_whose_log_the_source_has_removed_is_lost_and_the_way_back_is_said() {
     assert!(text.contains("log lost"), "{text}");
     capture.try_run(&[]).refused(&[
         "is lost: the source has removed log that it needed, so changes are missing",
-        "`rb-bench cdc drop`, `rb-bench cdc setup`",
-        "max_slot_wal_keep_size",
+        "start over: `rb-bench cdc drop`, `rb-bench cdc setup`, and a run that copies the tables again; a larger \
+         max_slot_wal_keep_size and more frequent runs keep it from happening",
     ]);
     assert_eq!(capture.at_dest("SELECT count(*) FROM t"), "10");
     // as it says
@@ -197,9 +201,10 @@ fn tables_that_the_document_gained_are_not_taken_for_copied() {
         .as_array_mut()
         .expect("a list")
         .push(serde_json::json!({ "name": "u", "sync_mode": "cdc" }));
-    capture
-        .try_run(&[])
-        .refused(&["the document's tables are not those", "public.u"]);
+    capture.try_run(&[]).refused(&[
+        "the document's tables are not those that pipeline `test` was set up for: they are (",
+        "public.u",
+    ]);
     capture
         .cdc("setup", &[])
         .refused(&["the document's tables are not those"]);
@@ -231,7 +236,10 @@ fn a_slot_that_another_client_reads_is_told_apart() {
     let outcome = capture.try_run(&[]);
     reader.kill().expect("it runs");
     reader.wait().expect("it is our child");
-    outcome.refused(&["is read by another client (pid", "a slot has one reader"]);
+    outcome.refused(&[
+        "is read by another client (pid",
+        "wait for it, or end it with pg_terminate_backend: a slot has one reader",
+    ]);
 }
 
 #[test]
@@ -263,5 +271,33 @@ fn one_process_at_a_time_works_on_a_pipeline() {
         drop(done);
         outcome
     });
-    held.refused(&["pipeline `test` is under way in another process"]);
+    held.refused(&[
+        "pipeline `test` is under way in another process",
+        "wait for it: one process at a time reads a slot",
+    ]);
+}
+
+#[test]
+fn a_publication_that_was_away_for_a_time_is_not_gone_on_with() {
+    let capture = Capture::applied("unpublished", &["t"]).copied(TABLE);
+    let name = capture.status()["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    capture.at_source(&format!("DROP PUBLICATION {name}"));
+    capture.at_source("INSERT INTO t VALUES (50)");
+    capture.at_source(&format!("CREATE PUBLICATION {name} FOR TABLE t"));
+    capture.try_run(&[]).refused(&[
+        &format!("reading slot {name}"),
+        "the publication was not there all the time: start over with `rb-bench cdc drop` and `rb-bench cdc setup`",
+    ]);
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_told() {
+    let capture = Capture::applied("garbled", &["t"]).copied(TABLE);
+    capture.at_dest("UPDATE rb_bench.slots SET tables = '1'");
+    capture
+        .try_run(&[])
+        .refused(&["the row of pipeline `test` in rb_bench.slots cannot be read: "]);
 }

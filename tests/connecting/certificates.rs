@@ -63,7 +63,13 @@ fn only_verify_full_compares_names() {
         tls.port,
         tls.root()
     );
-    refused(&unnamed, &["needs the host name", "give host as well"]);
+    refused(
+        &unnamed,
+        &[
+            "sslmode=verify-full needs the host name that the certificate is for, and there is only hostaddr",
+            "give host as well",
+        ],
+    );
 }
 
 #[test]
@@ -77,7 +83,10 @@ fn a_root_certificate_that_is_missing_or_none_is_named() {
     let empty = write(&tls.directory, "empty.crt", "nothing", 0o644);
     refused(
         &of(empty.to_str().unwrap()),
-        &["holds no certificate in PEM"],
+        &[
+            "holds no certificate in PEM format",
+            "give a file with -----BEGIN CERTIFICATE----- in it",
+        ],
     );
 }
 
@@ -122,7 +131,10 @@ fn certificates_that_servers_make_for_themselves_are_believed_where_they_are_the
     );
     refused(
         &url("localhost", "verify-ca").replace("root.crt", "other.crt"),
-        &["no authority that is trusted here"],
+        &[
+            "the TLS handshake failed: no authority that is trusted here has signed the server's certificate",
+            "put the certificate of the authority that signed it into sslrootcert; sslmode=require without one verifies nothing",
+        ],
     );
     let bound = format!(
         "{}&channel_binding=require",
@@ -134,7 +146,13 @@ fn certificates_that_servers_make_for_themselves_are_believed_where_they_are_the
     write(files.path(), "root.crt", &authority.certificate(), 0o644);
     let expired = authority.sign_until(&For::Hosts(&["localhost"]), 2020);
     switch_tls_on(own.cluster(), &expired, None);
-    refused(&url("localhost", "verify-ca"), &["has expired", "renew"]);
+    refused(
+        &url("localhost", "verify-ca"),
+        &[
+            "the server's certificate has expired",
+            "renew the server's certificate, or correct the clock of this machine",
+        ],
+    );
     // one of X.509 version 1, which `openssl x509 -req` makes as the manual has it
     let text = |file: &str| {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/version-1");
@@ -195,7 +213,7 @@ fn a_client_certificate_logs_in_and_its_absence_is_explained() {
         &[
             "28000",
             "certificate authentication failed",
-            "for this role",
+            "give sslcert and sslkey, with a certificate that an authority of the server's ssl_ca_file has signed for this role",
         ],
     );
     // of another authority
@@ -205,7 +223,10 @@ fn a_client_certificate_logs_in_and_its_absence_is_explained() {
     );
     refused(
         &tls.url_as("certified", &format!("sslmode=require&{foreign}")),
-        &["UnknownCA", "ssl_ca_file"],
+        &[
+            "the server refused with the alert UnknownCA",
+            "the server does not accept our certificate: give one in sslcert that an authority of its ssl_ca_file has signed",
+        ],
     );
 }
 
@@ -218,7 +239,13 @@ fn a_private_key_is_private_there_and_the_certificates_own() {
     let key = tls.directory.join("careless.key");
     let mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
     mode(0o644);
-    refused(&url, &["can be read or written by others", "chmod 0600"]);
+    refused(
+        &url,
+        &[
+            "can be read or written by others",
+            "(0640 is enough where root owns it)",
+        ],
+    );
     mode(0o600);
     assert!(encryption(&url).is_ok());
     fs::write(
@@ -226,11 +253,32 @@ fn a_private_key_is_private_there_and_the_certificates_own() {
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
     )
     .unwrap();
-    refused(&url, &["encrypted with a passphrase", "openssl pkey"]);
+    refused(
+        &url,
+        &[
+            "is encrypted with a passphrase, which is not supported",
+            "decrypt it into a file of its own: openssl pkey -in client.key -out plain.key",
+        ],
+    );
     fs::write(&key, "nothing").unwrap();
-    refused(&url, &["no private key in PEM"]);
+    refused(
+        &url,
+        &[
+            "holds no private key in PEM format",
+            "give a file with -----BEGIN PRIVATE KEY----- in it",
+        ],
+    );
     fs::write(&key, &tls.authority.sign(&For::Role("other")).key).unwrap();
-    refused(&url, &["cannot be used", "belong together"]);
+    refused(
+        &url,
+        &[
+            "cannot be used",
+            "give sslcert and sslkey that belong together: RSA, ECDSA or Ed25519",
+        ],
+    );
     fs::remove_file(&key).unwrap();
+    fs::create_dir(&key).unwrap();
+    refused_with_any_remedy(&url, &["the private key ", "careless.key is not a file"]);
+    fs::remove_dir(&key).unwrap();
     refused_with_any_remedy(&url, &["careless.key"]);
 }

@@ -134,7 +134,7 @@ fn certificates_lie_where_libpq_looks_for_them() {
     let url = tls
         .url_as("certified", "sslmode=require")
         .replace("/postgres?", &format!("/{database}?"));
-    runs(&url, &[("HOME", home)]).refused(&["has no private key", "postgresql.key is not there"]);
+    runs(&url, &[("HOME", home)]).refused(&["postgresql.crt has no private key: ", "postgresql.key is not there", "name the key's file in sslkey, or sslcertmode=disable where the server wants no certificate"]);
     write(&own, "postgresql.key", &signed.key, 0o600);
     runs(&url, &[("HOME", home)]).succeeded();
     // authorities that are known are asked although nobody insists on it
@@ -149,12 +149,23 @@ fn certificates_lie_where_libpq_looks_for_them() {
     );
     runs(&url.replace("=require", "=verify-full"), &[("HOME", home)]).succeeded();
     write(&own, "root.crl", "", 0o644);
-    runs(&url, &[("HOME", home)]).refused(&["root.crl", "revoked"]);
+    runs(&url, &[("HOME", home)]).refused(&[
+        "root.crl lists certificates that were revoked, which is not supported",
+        "move it away; certificates that were revoked are not recognised then",
+    ]);
+    let nobody = [
+        ("SSL_CERT_FILE", "/dev/null"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+    ];
+    runs(&tls.url_as("sslonly", "sslrootcert=system"), &nobody).refused(&[
+        "the system trusts no certificate authority",
+        "install the package ca-certificates, or name a file in sslrootcert",
+    ]);
     let without = tls.url_as("sslonly", "sslmode=verify-ca");
     runs(&without, &[]).refused(&[
-        "no root certificate",
+        "no root certificate to verify the server with: ",
         "/nonexistent/.postgresql/root.crt",
-        "sslrootcert",
+        "name the authority's certificate in sslrootcert (or sslrootcert=system), or use sslmode=require, which verifies nothing",
     ]);
 }
 
@@ -165,7 +176,10 @@ fn a_password_file_is_found_by_its_parameter() {
     let text = format!("localhost:{port}:{database}:sslonly:secret\n");
     let file = write(&tls.directory, "passwords", &text, 0o600);
     let url = format!("postgres://sslonly@localhost:{port}/{database}");
-    runs(&url, &[]).refused(&["password"]);
+    runs(&url, &[]).refused(&[
+        "password",
+        "set PGPASSWORD, or put the password into ~/.pgpass",
+    ]);
     runs(&format!("{url}?passfile={}", file.display()), &[]).succeeded();
     runs(&url, &[("PGPASSFILE", file.to_str().unwrap())]).succeeded();
 }

@@ -82,15 +82,34 @@ fn the_first_server_that_is_what_was_asked_for_is_taken() {
         &url,
         &[
             "no server can be used",
-            "it is a primary",
+            "check that one of them runs, can be reached, and is what target_session_attrs asks for",
+            "it is a primary, and target_session_attrs is standby",
             "Connection refused",
         ],
     );
     assert!(said.contains(&format!("127.0.0.1:{}", dead())), "{said}");
     refused(
         &pair.url(&[standby], "target_session_attrs=read-write"),
-        &["it is read-only, and target_session_attrs is read-write"],
+        &[
+            "it is read-only, and target_session_attrs is read-write",
+            "list a server in host that is what target_session_attrs asks for",
+        ],
     );
+    for (port, attributes, why) in [
+        (
+            primary,
+            "read-only",
+            "it is not read-only, and target_session_attrs is read-only",
+        ),
+        (
+            standby,
+            "primary",
+            "it is a standby, and target_session_attrs is primary",
+        ),
+    ] {
+        let url = pair.url(&[port], &format!("target_session_attrs={attributes}"));
+        refused(&url, &[why]);
+    }
     // a server that has judged who we are is the last one that is asked
     let wrong = pair.url(&[primary, standby], "");
     let wrong = wrong.replacen("postgres://postgres:", "postgres://postgres:wrong", 1);

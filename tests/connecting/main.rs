@@ -17,3 +17,4 @@ mod hosts;
 mod modes;
 mod places;
 mod server;
+mod strangers;

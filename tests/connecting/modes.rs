@@ -52,12 +52,18 @@ fn a_server_without_tls_is_refused_by_the_modes_that_insist() {
     for mode in ["require", "verify-ca", "verify-full"] {
         refused(
             &tcp(&format!("sslmode={mode}&sslrootcert={root}")),
-            &["the server has no TLS", "switch ssl on"],
+            &[
+                "the server has no TLS, and sslmode wants it",
+                "switch ssl on in the server's configuration; sslmode=prefer does without where there is none",
+            ],
         );
     }
     refused(
         &tcp("channel_binding=require"),
-        &["did not use channel binding", "use sslmode=require"],
+        &[
+            "did not use channel binding",
+            "channel_binding=require needs TLS and a SCRAM password: use sslmode=require and password_encryption=scram-sha-256, or channel_binding=prefer",
+        ],
     );
 }
 
@@ -70,11 +76,18 @@ fn allow_and_prefer_go_the_other_way_where_the_server_lets_nobody_in_by_the_firs
     assert_eq!(encryption(&lax).unwrap(), PLAIN);
     refused(
         &tls.url_as("sslonly", "sslmode=disable"),
-        &["no encryption", "28000", "use sslmode=require"],
+        &[
+            "no encryption",
+            "28000",
+            "use sslmode=require or stronger: the server lets nobody in unencrypted here; or add a line to its pg_hba.conf",
+        ],
     );
     refused(
         &tls.url_as("plainonly", "sslmode=require"),
-        &["28000", "pg_hba.conf"],
+        &[
+            "28000",
+            "add a line for this address, role and database to the server's pg_hba.conf",
+        ],
     );
     refused(
         &tls.url_as("nobody", "sslmode=prefer"),
@@ -88,7 +101,13 @@ fn a_wrong_password_is_told_once_and_not_tried_unencrypted() {
     let url = tls
         .url_as("sslonly", "sslmode=prefer")
         .replace(":secret@", ":wrong@");
-    refused(&url, &["28P01", "PGPASSWORD"]);
+    refused(
+        &url,
+        &[
+            "28P01",
+            "give the right user, and the password in PGPASSWORD, PGPASSFILE or ~/.pgpass",
+        ],
+    );
 }
 
 #[test]
@@ -172,7 +191,10 @@ fn a_query_is_cancelled_by_a_connection_like_its_own() {
 fn direct_negotiation_with_a_server_that_does_not_know_it_is_explained() {
     refused(
         &server().url("postgres", "sslmode=require&sslnegotiation=direct"),
-        &["TLS handshake", "needs PostgreSQL 17"],
+        &[
+            "TLS handshake",
+            "sslnegotiation=direct needs PostgreSQL 17 with ssl on; leave it out",
+        ],
     );
 }
 

@@ -74,7 +74,7 @@ fn unix_sockets_and_ipv6_are_places_like_any_other() {
         &format!("host={name}-not port={port} user=postgres"),
         &[
             &format!("connecting to postgres@{name}-not:{port}/postgres"),
-            "server runs there",
+            "check that the server runs there and accepts connections from this machine",
         ],
     );
 }
@@ -85,8 +85,8 @@ fn a_name_that_leads_nowhere_is_told() {
         "postgres://app@db1.invalid/shop",
         &[
             "connecting to app@db1.invalid:5432/shop",
-            "cannot be looked up",
-            "hostaddr",
+            "the host name cannot be looked up: ",
+            "check its spelling, or give its address in hostaddr",
         ],
     );
 }

@@ -158,3 +158,22 @@ fn new_tables_whose_worker_fails_to_commit_are_dropped_and_built_again() {
     assert_eq!(outcome.number("retry_count"), 1);
     rehearsal.assert_complete();
 }
+
+#[test]
+fn a_commit_that_nobody_can_be_asked_about_says_what_to_ask_later() {
+    let rehearsal = Rehearsal::with_table("unasked", 2000).commit("single_writer");
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let through = crate::proxy::before(&rehearsal.dest, move |sent| {
+        let commits = sent.by.starts_with("rb-bench write") && sent.text.starts_with("COMMIT");
+        if over.load(std::sync::atomic::Ordering::SeqCst) || commits {
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            return crate::proxy::Fate::Breaks;
+        }
+        crate::proxy::Fate::Arrives
+    });
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal.run(&[]).assert_failed(&[
+        "the COMMIT was sent, its answer was lost, and the server cannot be asked (",
+        "ask it later: SELECT txid_status(",
+    ]);
+}

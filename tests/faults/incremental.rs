@@ -119,9 +119,10 @@ fn a_run_that_somebody_else_is_settling_is_waited_for() {
     held.sql(&format!(
         "SELECT pg_advisory_lock(hashtextextended('rb_bench run {run}', 0))"
     ));
-    rehearsal
-        .run(&[])
-        .assert_failed(&["is being committed or settled by another process"]);
+    rehearsal.run(&[]).assert_failed(&[
+        "is being committed or settled by another process",
+        "run again when that is done; `rb-bench runs` lists it",
+    ]);
     held.sql("SELECT pg_advisory_unlock_all()");
     rehearsal.run(&[]).assert_ok();
     rehearsal.assert_complete();

@@ -164,7 +164,11 @@ fn rows_that_another_client_deleted_meanwhile_are_not_undone() {
     refusal(
         "deleted",
         "DELETE FROM t WHERE id = (SELECT min(id) FROM t)",
-        &["rows to public.t"],
+        &[
+            "transaction ",
+            " rows to public.t, and ",
+            " of them are still as it left them",
+        ],
     );
 }
 
@@ -177,7 +181,7 @@ fn rows_whose_deletion_fires_a_trigger_or_a_rule_are_not_undone() {
         &format!(
             "{function}; CREATE TRIGGER keep_history AFTER DELETE ON t FOR EACH ROW EXECUTE FUNCTION note()"
         ),
-        &["`keep_history` acts on it"],
+        &["deleting from public.t would do more than that: `keep_history` acts on it"],
     );
     refusal(
         "delete_rule",
@@ -193,4 +197,39 @@ fn rows_that_others_would_be_deleted_with_are_not_undone() {
         "CREATE TABLE child (id int CONSTRAINT of_parent REFERENCES t ON DELETE CASCADE)",
         &["`of_parent` acts on it"],
     );
+}
+
+#[test]
+fn a_transaction_that_the_server_has_forgotten_is_not_guessed_at() {
+    let rehearsal = Rehearsal::with_table("forgotten_xid", 100).commit("ledger");
+    rehearsal.run(&["--run-id", "first"]).assert_ok();
+    // older than all that a server keeps: what initdb itself did
+    rehearsal.at_dest(
+        "INSERT INTO rb_bench.runs (run, pipeline, digest, state, commit_form, workers) VALUES ('lost', 'p', 'd', \
+         'committing', 'ledger', '[{\"xid\": \"10\", \"pid\": 1, \"rows\": [], \"xact_start\": \"0\"}]')",
+    );
+    rehearsal.run(&["--run-id", "other"]).assert_failed(&[
+        "the server no longer knows what became of transaction 10 of run `lost`",
+        "see which rows arrived, repair the table by hand, then `rb-bench runs resolve lost --forget`",
+    ]);
+}
+
+#[test]
+fn a_ledger_of_another_version_or_with_a_row_of_another_kind_is_not_read() {
+    let rehearsal = Rehearsal::with_table("foreign", 100).commit("ledger");
+    rehearsal.run(&["--run-id", "first"]).assert_ok();
+    rehearsal.at_dest(
+        "INSERT INTO rb_bench.runs (run, pipeline, digest, state, commit_form, workers) VALUES ('odd', 'p', 'd', \
+         'committing', 'ledger', '[1]')",
+    );
+    rehearsal
+        .run(&["--run-id", "other"])
+        .assert_failed(&["run `odd` in rb_bench.runs cannot be read: "]);
+    rehearsal.at_dest(
+        "DELETE FROM rb_bench.runs WHERE run = 'odd'; UPDATE rb_bench.version SET version = 9999",
+    );
+    rehearsal.run(&["--run-id", "other"]).assert_failed(&[
+        "schema rb_bench in the destination has version 9999; this rb-bench knows ",
+        "use the rb-bench that wrote it, or a newer one",
+    ]);
 }

@@ -43,7 +43,7 @@ fn the_error_says_how_the_first_attempt_failed_where_that_was_otherwise() {
     rehearsal.at_dest(&CONFLICTS.replace("%s", "2"));
     rehearsal.at_dest("ALTER TABLE t ADD CHECK (id <> 1)");
     rehearsal.run(&[]).assert_failed(&[
-        "after 2 attempts, the first of which failed with",
+        "after 2 attempts, the first of which failed with \"",
         "could not serialize",
         "t_id_check",
     ]);

@@ -27,9 +27,10 @@ fn another_document_under_the_same_id_is_refused() {
     let rehearsal = Rehearsal::with_table("document", 100);
     rehearsal.run(&["--run-id", "r"]).assert_ok();
     let rehearsal = rehearsal.parallelism(1);
-    rehearsal
-        .run(&["--run-id", "r"])
-        .assert_failed(&["run `r` was done with another document", "another --run-id"]);
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        "run `r` was done with another document",
+        "give this one another --run-id",
+    ]);
     rehearsal.assert_complete();
 }
 
@@ -39,9 +40,10 @@ fn the_second_of_two_processes_with_the_same_id_is_told() {
     let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
     let first = rehearsal.start(&["--run-id", "r"]);
     gate.until_waiting(2);
-    rehearsal
-        .run(&["--run-id", "r"])
-        .assert_failed(&["run `r` is under way in another process"]);
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        "run `r` is under way in another process",
+        "wait for it, or use another --run-id",
+    ]);
     gate.open();
     first.finish().assert_ok();
     rehearsal.assert_complete();
@@ -52,5 +54,18 @@ fn an_id_that_could_not_be_a_name_is_wrong_use() {
     let rehearsal = Rehearsal::with_table("odd", 10);
     let outcome = rehearsal.run(&["--run-id", "a:b"]);
     assert_eq!(outcome.status.code(), Some(2), "{outcome:#?}");
+    outcome.assert_says(&["use 1 to 100 letters, digits, `.`, `_` or `-`"]);
     rehearsal.assert_untouched();
+}
+
+#[test]
+fn a_committed_run_without_a_result_is_not_repeated_in_silence() {
+    let rehearsal = Rehearsal::with_table("resultless", 100);
+    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    rehearsal.at_dest("UPDATE rb_bench.runs SET result = NULL");
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        "run `r` is in the ledger as committed and has no result",
+        "see in rb_bench.runs and in the target what is there; another --run-id copies again",
+    ]);
+    rehearsal.assert_complete();
 }

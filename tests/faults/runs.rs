@@ -23,7 +23,7 @@ fn a_destination_without_runs_says_so() {
     assert!(outcome.assert_ok().stdout.contains("no run is recorded"));
     rehearsal
         .runs(&["resolve", "r"])
-        .assert_failed(&["knows no run `r`"]);
+        .assert_failed(&["knows no run `r`", "`rb-bench runs` lists those it knows"]);
 }
 
 #[test]
@@ -56,9 +56,10 @@ fn a_run_that_died_undecided_is_listed_as_prepared_and_rolled_back_on_demand() {
         "SELECT count(*) = 2 FROM pg_prepared_xacts WHERE database = current_database()",
     );
     assert_eq!(told(&rehearsal, "r")["alive"], true);
-    rehearsal
-        .runs(&["resolve", "r"])
-        .assert_failed(&["run `r` is under way in another process"]);
+    rehearsal.runs(&["resolve", "r"]).assert_failed(&[
+        "run `r` is under way in another process",
+        "wait for it, or stop it",
+    ]);
     running.kill();
     held.sql("ROLLBACK");
     rehearsal.until_dest(
@@ -90,8 +91,8 @@ fn what_cannot_be_proved_is_repaired_by_hand_and_then_forgotten() {
     rehearsal.at_dest("DELETE FROM t WHERE id = (SELECT min(id) FROM t)");
     rehearsal.runs(&["resolve", "r"]).assert_failed(&[
         "settling run `r`",
-        "WHERE xmin",
-        "--forget",
+        "part of run `r` is in the target, by these transactions: ",
+        ". Delete those rows (WHERE xmin = ...), then `rb-bench runs resolve r --forget`",
     ]);
     let unasked = rehearsal.runs(&["resolve", "r", "--forget"]);
     assert_eq!(unasked.status.code(), Some(2), "{unasked:#?}");
@@ -110,6 +111,9 @@ fn a_run_that_can_be_settled_is_not_forgotten() {
     rehearsal.run(&["--run-id", "r"]).assert_ok();
     rehearsal
         .runs(&["resolve", "r", "--forget", "--yes"])
-        .assert_failed(&["nothing to forget by hand"]);
+        .assert_failed(&[
+            "run `r` is committed: there is nothing to forget by hand",
+            "leave out --forget: it can be settled",
+        ]);
     assert_eq!(told(&rehearsal, "r")["state"], "committed");
 }

@@ -87,3 +87,104 @@ fn a_decided_run_that_loses_its_connection_is_finished_on_another() {
         rehearsal.assert_complete();
     }
 }
+
+#[test]
+fn a_worker_whose_transaction_cannot_be_prepared_says_what_keeps_it() {
+    let rehearsal = Rehearsal::with_table("temporary", 4000).commit("two_phase");
+    rehearsal.at_dest(
+        "CREATE FUNCTION aside() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           CREATE TEMPORARY TABLE IF NOT EXISTS aside (id int); RETURN NEW; END $$; \
+         CREATE TRIGGER aside BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION aside()",
+    );
+    rehearsal.run(&[]).assert_failed(&[
+        "0A000",
+        "something in this transaction (a trigger's temporary table?) cannot be prepared; use commit: ledger",
+    ]);
+    rehearsal.assert_untouched();
+}
+
+#[test]
+fn a_decided_run_that_cannot_be_finished_now_says_that_it_is_committed() {
+    let rehearsal = Rehearsal::with_table("unfinished", 4000).commit("two_phase");
+    let direct = rehearsal.dest.clone();
+    let rule = proxy::always(Fate::Breaks, |sent| {
+        sent.text.starts_with("COMMIT PREPARED")
+    });
+    let through = proxy::before(&rehearsal.dest, rule);
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        "the run is committed, but not all of it is visible yet",
+        "run rb-bench against this database again: it finishes the commit",
+    ]);
+    let rehearsal = rehearsal.dest_through(direct);
+    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    rehearsal.assert_complete();
+}
+
+/// Breaks at the leader's COMMIT and at everything after it, so that nobody can be asked.
+fn cut_off_at_the_decision() -> impl Fn(&proxy::Sent<'_>) -> Fate + Send + Sync + 'static {
+    let over = std::sync::atomic::AtomicBool::new(false);
+    move |sent| {
+        let decides = sent.by == "rb-bench leader" && sent.text == "COMMIT";
+        if over.load(std::sync::atomic::Ordering::SeqCst) || decides {
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            return Fate::Breaks;
+        }
+        Fate::Arrives
+    }
+}
+
+#[test]
+fn a_run_whose_decision_nobody_can_be_asked_about_is_not_settled() {
+    let rehearsal = Rehearsal::with_table("cut_off", 4000).commit("two_phase");
+    let direct = rehearsal.dest.clone();
+    let through = proxy::before(&rehearsal.dest, cut_off_at_the_decision());
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        ", and what has become of the run is not settled",
+        "the next run against this database settles it by the ledger",
+    ]);
+    let rehearsal = rehearsal.dest_through(direct);
+    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_run_whose_lock_another_session_took_at_its_decision_is_not_settled() {
+    let rehearsal = Rehearsal::with_table("held", 4000).commit("two_phase");
+    rehearsal.run(&["--run-id", "first"]).assert_ok();
+    rehearsal.at_dest("TRUNCATE t");
+    let direct = rehearsal.dest.clone();
+    let lock =
+        "SELECT pg_advisory_lock(hashtextextended('rb_bench run r', 0)); SELECT pg_sleep(600)";
+    let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+                   AND query LIKE 'SELECT pg_advisory_lock(hashtextextended(''rb_bench run r''%' AND wait_event = 'advisory'";
+    let taker = std::sync::Mutex::new(None);
+    let rule = {
+        let direct = direct.clone();
+        proxy::once(Fate::Breaks, move |sent| {
+            let decides = sent.by == "rb-bench leader" && sent.text == "COMMIT";
+            if decides {
+                // it waits for the lock, and has it as soon as the leader's session is gone
+                let task = Held::connect(&direct).begin(lock);
+                while crate::support::sql(&direct, waiting) != "t" {}
+                *taker
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(task);
+            }
+            decides
+        })
+    };
+    let through = proxy::before(&rehearsal.dest, rule);
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        "another session holds the run's lock, and what has become of the run is not settled",
+        "the next run against this database settles it by the ledger",
+    ]);
+    let rehearsal = rehearsal.dest_through(direct);
+    let taker = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()";
+    rehearsal.at_dest(&format!("SELECT pg_terminate_backend(pid) {taker}"));
+    rehearsal.until_dest(&format!("SELECT count(*) = 0 {taker}"));
+    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    rehearsal.assert_complete();
+}

@@ -17,9 +17,9 @@ fn a_row_that_another_client_deletes_before_verification_fails_it() {
     );
     gate.open();
     running.finish().assert_failed(&[
-        "verification failed",
+        "verification failed: ",
         "public.t: 2000 rows in the source, 1999 arrived",
-        "another client",
+        "another client that writes to the target meanwhile does this; if there was none, report it",
     ]);
     rehearsal.assert_nothing_left();
     drop(deleted);

@@ -44,10 +44,16 @@ fn what_was_granted_and_said_while_the_rows_were_loaded_is_kept_and_a_new_view_i
         ),
         "t|late|10"
     );
-    meanwhile("CREATE VIEW v AS SELECT * FROM t").refused(&["public.t is used by view public.v"]);
+    meanwhile("CREATE VIEW v AS SELECT * FROM t").refused(&[
+        "a target cannot be replaced:",
+        "public.t is used by view public.v",
+        "see to these, or use another write_mode; nothing was replaced",
+    ]);
     sql(&databases.dest, "DROP VIEW v");
-    meanwhile("ALTER INDEX t_pkey RENAME TO other")
-        .refused(&["public.t was altered while the run was under way"]);
+    meanwhile("ALTER INDEX t_pkey RENAME TO other").refused(&[
+        "public.t was altered while the run was under way",
+        "run again when nobody changes it; nothing was replaced",
+    ]);
     assert_clean(&databases.dest);
     sql(
         &databases.dest,
@@ -151,7 +157,8 @@ fn a_reader_that_stays_is_named_and_nobody_waits_behind_the_exchange() {
         let outcome = try_run(&document, &[]);
         over.store(true, Relaxed);
         outcome.refused(&[
-            "their targets were in use",
+            "the new tables are loaded, but their targets were in use for ",
+            "end what holds them, or run again when it is done; nothing was replaced",
             "public.t is held by",
             "SELECT count(*) FROM t",
         ]);

@@ -86,7 +86,7 @@ fn a_wrong_query_is_named_and_placed_before_anything_is_made() {
             [
                 "transform 2 (line 1, column 16)",
                 "relation \"nowhere\" does not exist",
-                "search_path",
+                "its rows are called `input`; other names are looked for along the role's own search_path",
             ],
         ),
         (
@@ -94,12 +94,16 @@ fn a_wrong_query_is_named_and_placed_before_anything_is_made() {
             [
                 "transform 2",
                 "function absent(integer) does not exist",
-                "search_path",
+                "its rows are called `input`; other names are looked for along the role's own search_path",
             ],
         ),
         (
             "SELECT id + word AS a FROM input",
-            ["transform 2", "operator does not exist", "search_path"],
+            [
+                "transform 2",
+                "operator does not exist",
+                "its rows are called `input`; other names are looked for along the role's own search_path",
+            ],
         ),
         (
             "SELECT id, $1 AS a FROM input",
@@ -107,13 +111,17 @@ fn a_wrong_query_is_named_and_placed_before_anything_is_made() {
         ),
         (
             "SELECT id, id + 1 FROM input",
-            ["transform 2: its column 2 has no name", "with AS", ""],
+            [
+                "transform 2: its column 2 has no name",
+                "give every column of its SELECT a name of its own, with AS",
+                "",
+            ],
         ),
         (
             "SELECT id, word AS id FROM input",
             [
                 "transform 2: two of its columns are called `id`",
-                "with AS",
+                "give every column of its SELECT a name of its own, with AS",
                 "",
             ],
         ),
@@ -125,14 +133,14 @@ fn a_wrong_query_is_named_and_placed_before_anything_is_made() {
             "SELECT ROW(id, word) AS r FROM input",
             [
                 "column `r` of the transforms has the pseudo-type record",
-                "cast it",
+                "cast it in the query to a type that a column can be copied as, such as text",
                 "public.t",
             ],
         ),
         (
             "SELECT id::regclass AS r FROM input",
             [
-                "column `r` of the transforms has the type regclass",
+                "column `r` of the transforms has the type regclass, which names objects of the source",
                 "cast it",
                 "",
             ],
@@ -173,9 +181,10 @@ fn columns_of_the_query_must_fit_the_target() {
     );
     document["schema_evolution"] = json!({ "new_column": "refuse" });
     try_run(&document, &[]).refused(&[
-        "column `total`: type numeric(10,2) cannot go into integer",
+        "column `total`: type numeric(10,2) cannot go into integer without possible loss; change the column to ",
+        "in the destination, or select a fitting expression through a view",
         "column `extra` of public.t is missing in public.t",
-        "column `must` of public.t is NOT NULL without a default",
+        "column `must` of public.t is NOT NULL without a default, and the source does not fill it",
     ]);
 }
 
@@ -190,7 +199,7 @@ fn what_is_another_each_time_is_copied_and_not_verified() {
     );
     try_run(&document, &["--verify"]).refused(&[
         "public.t cannot be verified: its transforms give other rows each time (the function now is the clock)",
-        "run it without verification",
+        "run it without verification, or take that out of the query",
     ]);
     assert_eq!(
         sql(

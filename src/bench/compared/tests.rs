@@ -133,7 +133,12 @@ fn an_arm_that_was_not_measured_cannot_be_compared() {
         arm: Arm::Before,
     };
     let error = Compared::between(side, side, &rules(), &BTreeSet::new()).unwrap_err();
-    assert!(error.to_string().contains("of the before arm"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("has no valid measurement of the before arm"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -153,7 +153,11 @@ mod tests {
     fn a_governor_that_is_not_performance_is_told() {
         let state = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
-            governor(&names).state
+            let found = governor(&names);
+            let remedy = (found.state == State::Warn)
+                .then_some("`sudo cpupower frequency-set -g performance` while you measure");
+            assert_eq!(found.remedy.as_deref(), remedy);
+            found.state
         };
         assert_eq!(state(&[]), State::Ok);
         assert_eq!(state(&["performance"]), State::Ok);
@@ -173,14 +177,26 @@ mod tests {
             found[1].text,
             "auto is 4 workers for one table, 8 for many, where they may be shared out"
         );
-        assert_eq!(of_cores(&cores(1))[0].state, State::Warn);
+        let single = &of_cores(&cores(1))[0];
+        assert_eq!(single.state, State::Warn);
+        assert_eq!(
+            single.remedy.as_deref(),
+            Some("give this process two cores or more")
+        );
     }
 
     #[test]
     fn a_full_disk_and_little_memory_are_told() {
-        assert_eq!(disk(Some(1 << 20)).state, State::Warn);
+        let full = disk(Some(1 << 20));
+        assert_eq!(full.state, State::Warn);
+        assert_eq!(
+            full.remedy.as_deref(),
+            Some("make room, or take another disk with --cluster-dir")
+        );
         assert_eq!(disk(Some(1 << 40)).state, State::Ok);
-        assert_eq!(memory(1 << 28).state, State::Warn);
+        let little = memory(1 << 28);
+        assert_eq!(little.state, State::Warn);
+        assert_eq!(little.remedy.as_deref(), Some("measure with 1 GiB or more"));
         assert_eq!(memory(1 << 33).state, State::Ok);
     }
 
@@ -193,7 +209,24 @@ mod tests {
         let found = quiet(&[flag("load"), flag("busy")]);
         assert_eq!(found.state, State::Warn);
         assert_eq!(found.text, "load is high; busy is high");
-        assert!(found.remedy.is_some());
+        assert_eq!(
+            found.remedy.as_deref(),
+            Some("end what else is running, or wait for it with --guard wait")
+        );
         assert_eq!(quiet(&[]).state, State::Ok);
+    }
+
+    #[test]
+    fn a_quota_that_holds_processes_back_is_told() {
+        let throttled = Cores {
+            machine: 8,
+            available: 2,
+            quota: Some(1.5),
+            ..Cores::default()
+        };
+        assert_eq!(
+            of_cores(&throttled)[0].remedy.as_deref(),
+            Some("raise the quota, or measure where there is none")
+        );
     }
 }

@@ -118,8 +118,16 @@ mod tests {
         let left = server(&status(Some(7), None));
         assert_eq!(left.state, State::Warn);
         assert!(left.text.contains("left behind"), "{left:?}");
-        assert!(left.remedy.unwrap().contains("rb-bench cluster stop"));
-        assert!(server(&status(Some(7), Some(8))).text.contains("in use"));
+        assert_eq!(
+            left.remedy.as_deref(),
+            Some("`rb-bench cluster stop` stops it; the next benchmark does so too")
+        );
+        let used = server(&status(Some(7), Some(8)));
+        assert!(used.text.contains("in use"));
+        assert_eq!(
+            used.remedy.as_deref(),
+            Some("a benchmark waits for it, or takes another directory with --cluster-dir")
+        );
     }
 
     #[test]
@@ -132,5 +140,21 @@ mod tests {
         };
         let state = |needed| findings(&options, needed)[0].state;
         assert_eq!((state(true), state(false)), (State::Fail, State::Warn));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_told_with_another() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("file"), "").unwrap();
+        let options = ClusterOptions {
+            cluster_dir: Some(place.path().join("file/below")),
+            ..ClusterOptions::default()
+        };
+        let found = findings(&options, false);
+        let directory = found.iter().find(|f| f.what == "directory").unwrap();
+        assert_eq!(
+            directory.remedy.as_deref(),
+            Some("take another directory with --cluster-dir, or RB_BENCH_CLUSTER_DIR")
+        );
     }
 }

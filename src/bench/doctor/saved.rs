@@ -134,8 +134,20 @@ mod tests {
             kernel: Some("6.12".into()),
             ..here
         };
-        assert_eq!(noise(&known, &elsewhere)[0].state, State::Warn);
-        assert_eq!(noise(&[], &elsewhere)[0].state, State::Warn);
+        let expired = &noise(&known, &elsewhere)[0];
+        assert_eq!(expired.state, State::Warn);
+        let remedy = expired.remedy.as_deref().unwrap_or_default();
+        assert!(
+            remedy.starts_with("`rb-bench calibrate --profile ")
+                && remedy.ends_with("` measures it anew"),
+            "{remedy}"
+        );
+        let none = &noise(&[], &elsewhere)[0];
+        assert_eq!(none.state, State::Warn);
+        assert_eq!(
+            none.remedy.as_deref(),
+            Some("`rb-bench calibrate` measures it, a profile at a time")
+        );
     }
 
     #[test]
@@ -147,6 +159,10 @@ mod tests {
         let found = sessions(place.path()).unwrap();
         assert_eq!(found.state, State::Warn);
         assert!(found.text.contains("x.json"), "{found:?}");
+        assert_eq!(
+            found.remedy.as_deref(),
+            Some("`rb-bench history` lists them; delete what is no session")
+        );
     }
 
     #[test]
@@ -156,6 +172,9 @@ mod tests {
         assert_eq!(directory(&place.path().join("new")).state, State::Ok);
         let wrong = directory(&place.path().join("file/results"));
         assert_eq!(wrong.state, State::Fail);
-        assert!(wrong.remedy.unwrap().contains("--out"));
+        assert_eq!(
+            wrong.remedy.as_deref(),
+            Some("take another directory with --out")
+        );
     }
 }

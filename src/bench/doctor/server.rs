@@ -420,4 +420,56 @@ mod tests {
         };
         assert_eq!([2, 5, 50].map(state), [State::Fail, State::Warn, State::Ok]);
     }
+
+    #[test]
+    fn what_a_server_lacks_is_told_with_what_to_do() {
+        let remedies = |facts: &Facts, side| -> Vec<String> {
+            let found = judge(facts, side).into_iter();
+            found.filter_map(|f| f.remedy).collect()
+        };
+        let with = |change: &dyn Fn(&mut Facts)| {
+            let mut facts = superuser();
+            change(&mut facts);
+            remedies(&facts, Side::Destination).join("; ")
+        };
+        assert_eq!(
+            with(&|f| f.max_prepared = 0),
+            "set max_prepared_transactions to 16 or more, and restart the server"
+        );
+        assert_eq!(with(&|f| f.in_recovery = true), "name its primary");
+        let old = with(&|f| f.version = 90_600);
+        assert!(old.starts_with("rb-bench needs PostgreSQL "), "{old}");
+        let stranger = |version| {
+            with(&|f| {
+                (f.superuser, f.may_checkpoint, f.version) = (false, false, version);
+                f.role = "guest".into();
+            })
+        };
+        assert!(
+            stranger(150_000).contains("GRANT pg_checkpoint TO \"guest\""),
+            "{}",
+            stranger(150_000)
+        );
+        assert!(stranger(140_000).contains(
+            "connect as a superuser (PostgreSQL 15 and newer have the role pg_checkpoint)"
+        ));
+        let left = |connections| {
+            let room = room(
+                Room {
+                    connections,
+                    prepared: 0,
+                },
+                "source",
+            );
+            room.remedy
+        };
+        assert_eq!(
+            left(2).as_deref(),
+            Some("end idle sessions, or raise max_connections")
+        );
+        assert_eq!(
+            left(5).as_deref(),
+            Some("raise max_connections, or keep resources.parallelism small")
+        );
+    }
 }

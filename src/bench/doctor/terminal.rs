@@ -148,13 +148,14 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_and_keeps_nothing_from_running() {
-        for (terminal, word) in [
+        for (terminal, word, remedy) in [
             (
                 Terminal {
                     input: false,
                     ..good()
                 },
                 "standard input",
+                "run it in a terminal, without a pipe",
             ),
             (
                 Terminal {
@@ -162,6 +163,7 @@ mod tests {
                     ..good()
                 },
                 "standard output",
+                "run it in a terminal, without a pipe",
             ),
             (
                 Terminal {
@@ -169,6 +171,7 @@ mod tests {
                     ..good()
                 },
                 "TERM",
+                "set TERM to what it is, xterm-256color for most",
             ),
             (
                 Terminal {
@@ -176,6 +179,7 @@ mod tests {
                     ..good()
                 },
                 "the locale is C",
+                "set LANG to a UTF-8 locale, C.UTF-8 for one",
             ),
             (
                 Terminal {
@@ -183,12 +187,14 @@ mod tests {
                     ..good()
                 },
                 "no locale",
+                "set LANG to a UTF-8 locale, C.UTF-8 for one",
             ),
         ] {
             let found = terminal.findings();
             let told: Vec<&Finding> = found.iter().filter(|f| f.state == State::Warn).collect();
             assert_eq!(told.len(), 1, "{found:?}");
             assert!(told[0].text.contains(word), "{word}: {found:?}");
+            assert_eq!(told[0].remedy.as_deref(), Some(remedy));
         }
         let grey = Terminal {
             no_color: true,

@@ -173,9 +173,9 @@ pipeline:
 "#;
     let error = find(text).unwrap_err().to_string();
     for part in [
-        "dataset.tables.1.table",
+        "dataset.tables.1.table: `a` is there already; accepted: each name once",
         "dataset.tables.1.columns.1.name",
-        "streams.1.name",
+        "streams.1.name: the dataset has no table `b`; accepted: ",
     ] {
         assert!(error.contains(part), "{part} is not in: {error}");
     }
@@ -214,5 +214,25 @@ fn a_shown_line_keeps_no_password() {
         ),
     ] {
         assert_eq!(without_secrets(line), shown);
+    }
+}
+
+#[test]
+fn names_that_a_server_cannot_have_are_told() {
+    let text = r#"
+profile: odd
+dataset: { table: "", rows: 1, columns: [{ name: "", type: bigint, expr: "i" }] }
+pipeline:
+  version: "1.0"
+  pipeline: odd
+  source: { use: source-postgres, streams: [{ name: "a*" }] }
+  destination: { use: dest-postgres }
+"#;
+    let error = find(text).unwrap_err().to_string();
+    for part in [
+        "not a table's name; accepted: 1 to 63 bytes",
+        "not a column's name; accepted: 1 to 63 bytes",
+    ] {
+        assert!(error.contains(part), "{part} is not in: {error}");
     }
 }

@@ -151,3 +151,52 @@ pub fn again(
         rounds: protocol.rounds,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::examples;
+    use crate::bench::store::Output;
+
+    fn refused(change: impl Fn(&mut TuneArtifact)) -> String {
+        let place = tempfile::tempdir().unwrap();
+        let mut tuning = examples::tuning(&[("1", 1, &[3.0]), ("2", 2, &[1.7])]);
+        tuning.partial = true;
+        change(&mut tuning);
+        let path = Output::at(place.path()).unwrap().save(&tuning).unwrap();
+        let name = path.display().to_string();
+        let found = interrupted(&name, place.path())
+            .and_then(|tuning| again(&tuning, |_| Databases::OfDocument, Vec::new()).map(|_| ()));
+        found.unwrap_err().to_string().replace(&name, "FILE")
+    }
+
+    #[test]
+    fn what_cannot_be_gone_on_with_is_told() {
+        assert_eq!(
+            refused(|tuning| tuning.protocol.knob = None),
+            "FILE holds sides, which are not resumed\n  what to do: measure them again: rb-bench tune --isolate"
+        );
+        assert_eq!(
+            refused(|tuning| tuning.iterations[0].iteration.verify.row_count_ok = Some(false)),
+            "in FILE an iteration did not deliver its rows: what follows it says nothing\n  what to do: find out why, and \
+             tune anew"
+        );
+        assert_eq!(
+            refused(|tuning| tuning.protocol.rounds = MOST + 1),
+            "--resume: the file asks for more rounds, pairs or values than a tuning can have"
+        );
+    }
+
+    #[test]
+    fn a_directory_without_a_tuning_says_so() {
+        let place = tempfile::tempdir().unwrap();
+        let error = interrupted("latest", place.path()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "no tuning is kept in {}\n  what to do: begin one with rb-bench tune, or name the file or --out DIR",
+                place.path().display()
+            )
+        );
+    }
+}

@@ -125,12 +125,18 @@ fn several_wrong_overrides_are_told_together() {
 
 #[test]
 fn what_is_not_an_override_is_wrong_usage() {
-    for text in ["resources.parallelism", "=4", "a..b=1", "a=[1", "a=\"x"] {
+    for (text, why) in [
+        ("resources.parallelism", "no value"),
+        ("=4", "not a dotted key"),
+        ("a..b=1", "not a dotted key"),
+        ("a=[1", "the value is not YAML"),
+        ("a=\"x", "the value is not YAML"),
+    ] {
         let error = Override::flag("--before", text).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
-        assert!(
-            error.message().starts_with(&format!("--before {text}: ")),
-            "{error}"
+        assert_eq!(
+            error.message(),
+            format!("--before {text}: {why}; accepted: KEY=VALUE, such as resources.parallelism=4")
         );
     }
 }

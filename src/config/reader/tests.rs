@@ -50,7 +50,10 @@ fn what_would_be_lost_is_refused() {
     assert_wrong("", "1:1: the document is empty");
     assert_wrong("# nothing\n", "1:1: the document is empty");
     assert_wrong("---\n", "1:1: the document is empty");
-    assert_wrong("a: 1\n---\nb: 2\n", "2:1: a second document begins here");
+    assert_wrong(
+        "a: 1\n---\nb: 2\n",
+        "2:1: a second document begins here; accepted: one document in a file",
+    );
     assert_wrong(
         "a: 1\nb: 2\na: 3\n",
         "3:1: a: the key is written twice, first in line 1",
@@ -59,7 +62,10 @@ fn what_would_be_lost_is_refused() {
         "x:\n  - {a: 1, a: 2}\n",
         "2:12: x.0.a: the key is written twice",
     );
-    assert_wrong("a: 1\nb: \u{0} 2\n", "2:4: a control character (0x00)");
+    assert_wrong(
+        "a: 1\nb: \u{0} 2\n",
+        "2:4: a control character (0x00); accepted: text, tabs inside it, line ends",
+    );
     assert_wrong("? [a]\n: 1\n", "1:3: a key is a list");
 }
 
@@ -127,7 +133,10 @@ fn aliases_and_merge_keys_are_expanded() {
             "{path}"
         );
     }
-    assert_wrong("a:\n  <<: 1\n", "2:3: a.<<: a merge of what is not a map");
+    assert_wrong(
+        "a:\n  <<: 1\n",
+        "2:3: a.<<: a merge of what is not a map; accepted: an alias of a map, or a list of them",
+    );
     assert_wrong(
         "a: &a [*a]\n",
         "1:8: a.0: an alias of a value that contains it",

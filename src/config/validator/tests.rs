@@ -236,7 +236,7 @@ fn transforms_are_queries_that_a_servers_rows_pass_through() {
     assert!(through(SOURCE, STREAMS, "SELECT * FROM input").is_ok());
     assert_only(
         through(SOURCE, STREAMS, " "),
-        "orders.yaml:9:22: transforms.0.config.query: an empty query",
+        "orders.yaml:9:22: transforms.0.config.query: an empty query; accepted: a SELECT over input",
     );
     let cdc = "  streams: [{ name: orders, sync_mode: cdc }]\n";
     let found = problems(through(SOURCE, cdc, "SELECT * FROM input"));
@@ -257,10 +257,13 @@ fn endpoints_say_how_to_connect() {
     for (config, wrong) in [
         (
             "{ schema: a }",
-            "5:11: source.config: no database to connect to",
+            "5:11: source.config: no database to connect to; accepted: url, or host with port, user, database, or service",
         ),
         ("", "5:3: source.config: no database to connect to"),
-        ("{ host: \"\" }", "5:19: source.config.host: an empty text"),
+        (
+            "{ host: \"\" }",
+            "5:19: source.config.host: an empty text; accepted: a text, or no such key",
+        ),
         (
             "{ host: db, port: 0 }",
             "5:29: source.config.port: out of range (`0`); accepted: a whole number from 1 to 65535",
@@ -291,7 +294,7 @@ fn endpoints_say_how_to_connect() {
         ),
         (
             "{ url: db1 }",
-            "5:18: source.config.url: not a Postgres URL (`db1`)",
+            "5:18: source.config.url: not a Postgres URL (`db1`); accepted: postgres://user@host:port/database, or settings such as host=db1 dbname=shop",
         ),
         (
             "{ host: db, load_method: copy }",
@@ -344,7 +347,7 @@ fn generated_rows_and_dropped_rows_have_their_own_rules() {
         (
             "{ row_bytes: 10 }",
             "a",
-            "5:3: source.config.rows: the key is missing",
+            "5:3: source.config.rows: the key is missing; accepted: ",
         ),
         (
             "{ rows: 1, row_bytes: 0 }",
@@ -359,7 +362,7 @@ fn generated_rows_and_dropped_rows_have_their_own_rules() {
         (
             "{ rows: 1 }",
             "a*",
-            "6:21: source.streams.0.name: a pattern (`a*`)",
+            "6:21: source.streams.0.name: a pattern (`a*`), and source-generate has no tables to match; accepted: a name",
         ),
         (
             "{ rows: 1 }",
@@ -374,11 +377,53 @@ fn generated_rows_and_dropped_rows_have_their_own_rules() {
     ] {
         assert_only(generate(config, stream), &format!("orders.yaml:{wrong}"));
     }
+    let repeated = generate("{ rows: 1 }", "a, sync_mode: incremental, cursor_field: id");
+    assert_only(
+        repeated,
+        "orders.yaml:6:35: source.streams.0.sync_mode: source-generate makes the same rows every time (`incremental`); accepted: full_refresh",
+    );
+    let transformed = parse(&format!(
+        "{HEAD}source:\n  use: source-generate\n  config: {{ rows: 1 }}\n{STREAMS}transforms:\n  - use: transform-sql\n    config: {{ query: SELECT 1 }}\ndestination:\n  use: dest-null\n"
+    ));
+    assert_only(
+        transformed,
+        "orders.yaml:8:3: transforms: source-generate has no server to run SQL in; accepted: no transforms, or source-postgres",
+    );
+    let replaced = parse(&format!(
+        "{HEAD}{SOURCE}{STREAMS}destination:\n  use: dest-null\n  write_mode: replace\n"
+    ));
+    assert_only(
+        replaced,
+        "orders.yaml:9:15: destination.write_mode: dest-null keeps no rows to replace; accepted: append",
+    );
     let null = parse(&format!(
         "{HEAD}{SOURCE}{STREAMS}destination:\n  use: dest-null\n  config: {{ url: x }}\n"
     ));
     assert_only(
         null,
         "orders.yaml:9:13: destination.config.url: unknown key; no keys are accepted here",
+    );
+}
+
+#[test]
+fn what_no_document_can_say_is_refused_of_values_too() {
+    let refused = |change: &dyn Fn(&mut Pipeline)| {
+        let mut pipeline = with_streams("[{ name: orders }]").unwrap();
+        change(&mut pipeline);
+        let error = validate(&pipeline, "copy", Connections::Required).unwrap_err();
+        error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert_eq!(
+        refused(&|pipeline| pipeline.source.streams.clear()),
+        "copy: source.streams: no streams; accepted: at least one"
+    );
+    assert_eq!(
+        refused(&|pipeline| pipeline.source.streams[0].columns = Some(Vec::new())),
+        "copy: source.streams.0.columns: no columns; accepted: at least one, or no such key"
     );
 }

@@ -19,6 +19,8 @@ const BATCH_CHANGES: u64 = 100_000;
 
 /// A batch under way.
 pub(super) struct Peek {
+    /// For errors.
+    slot: String,
     copy: CopyOut,
     block: Block,
     parser: RowParser,
@@ -46,16 +48,9 @@ impl Peek {
         );
         let copy = CopyOut::start(source, &sql)
             .await
-            .map_err(|error| match error.sqlstate() {
-                Some("55006") => error
-                    .context(format!("reading slot {}", slot.name))
-                    .remedy("a slot has one reader: wait for the other, or end it with pg_terminate_backend"),
-                Some("42704") => error.context(format!("reading slot {}", slot.name)).remedy(
-                    "the publication was not there all the time: start over with `rb-bench cdc drop` and `rb-bench cdc setup`",
-                ),
-                _ => error.context(format!("reading slot {}", slot.name)),
-            })?;
+            .map_err(|error| explained(error, &slot.name))?;
         Ok(Self {
+            slot: slot.name.clone(),
             copy,
             block: Block::new(buffer_bytes),
             parser: RowParser::new(CopyFormat::Binary),
@@ -75,7 +70,8 @@ impl Peek {
             if !self.more {
                 return Ok(None);
             }
-            self.more = self.copy.fill(&mut self.block).await?;
+            let filled = self.copy.fill(&mut self.block).await;
+            self.more = filled.map_err(|error| explained(error, &self.slot))?;
             self.parser.input.extend_from_slice(self.block.payload());
             self.block.clear();
         }
@@ -95,5 +91,20 @@ impl Peek {
             .execute("COMMIT", "ending the reading of changes")
             .await?;
         Ok(read < BATCH_CHANGES)
+    }
+}
+
+/// The server says these as it begins to read, or in the midst of it.
+fn explained(error: Error, slot: &str) -> Error {
+    let state = error.sqlstate().map(str::to_owned);
+    let error = error.context(format!("reading slot {slot}"));
+    match state.as_deref() {
+        Some("55006") => error.remedy(
+            "a slot has one reader: wait for the other, or end it with pg_terminate_backend",
+        ),
+        Some("42704") => error.remedy(
+            "the publication was not there all the time: start over with `rb-bench cdc drop` and `rb-bench cdc setup`",
+        ),
+        _ => error,
     }
 }

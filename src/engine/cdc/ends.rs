@@ -4,13 +4,10 @@ use super::slot::{self, Place};
 use super::state;
 use super::tables::{self, Captured};
 use crate::config::types::{DestinationConnector, Pipeline, PostgresDestination, SourceConnector};
-use crate::engine::settings;
+use crate::engine::{OLDEST_VERSION, settings};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::session::Canceller;
 use crate::postgres::{Server, Session, catalog};
-
-/// The oldest server on either end.
-const OLDEST_VERSION: u32 = 120_000;
 
 /// A session on either server, and one whose transaction holds the pipeline's lock.
 pub(super) struct Ends {
@@ -29,8 +26,8 @@ impl Ends {
         let (SourceConnector::Postgres(source), DestinationConnector::Postgres(destination)) =
             (&pipeline.source.connector, &pipeline.destination.connector)
         else {
-            return Err(Error::new(
-                Kind::Config,
+            // a judged document has no other
+            return Err(Error::internal(
                 "change data capture goes from source-postgres to dest-postgres",
             ));
         };

@@ -90,7 +90,10 @@ mod tests {
     #[test]
     fn what_is_no_snapshot_is_refused() {
         for bad in ["", "1", "1:2", "a:2:", "1:2:x"] {
-            assert!(Seen::parse(bad).is_err(), "{bad}");
+            let Err(error) = Seen::parse(bad) else {
+                panic!("{bad} is a snapshot")
+            };
+            assert_eq!(error.message(), format!("`{bad}` is not a snapshot"));
         }
     }
 }

@@ -236,22 +236,28 @@ fn what_does_not_go_together_or_is_not_known_is_refused_by_name() {
         (
             "host=a,b port=1,2,3",
             None,
-            &["3 values of port for 2 servers"][..],
+            &[
+                "3 values of port for 2 servers",
+                "give one port for all servers, or one for each",
+            ][..],
         ),
         (
             "host=a,b hostaddr=127.0.0.1",
             None,
-            &["1 values of hostaddr for 2"],
+            &[
+                "1 values of hostaddr for 2 servers",
+                "give host and hostaddr as many values, or one of them alone",
+            ],
         ),
         (
             "host=a hostaddr=b",
             None,
-            &["hostaddr cannot be used (`b`)", "IPv4"],
+            &["hostaddr cannot be used (`b`); accepted: an IPv4 or IPv6 address"],
         ),
         (
             "host=a port=hunter2",
             None,
-            &["port cannot be used;", "65535"],
+            &["port cannot be used; accepted: a whole number from 1 to 65535"],
         ),
         ("host=a port=70000", None, &["port cannot be used;"]),
         (
@@ -267,32 +273,43 @@ fn what_does_not_go_together_or_is_not_known_is_refused_by_name() {
         (
             "host=a connect_timeout=soon",
             None,
-            &["connect_timeout cannot be used (`soon`)"],
+            &["connect_timeout cannot be used (`soon`); accepted: a whole number"],
         ),
         (
             "host=a sslrootcert=system sslmode=require",
             None,
-            &["too weak", "verify-full"],
+            &[
+                "sslmode=require is too weak for sslrootcert=system\n  what to do: use sslmode=verify-full",
+            ],
         ),
         (
             "host=a sslnegotiation=direct",
             None,
-            &["sslnegotiation=direct", "use sslmode=require"],
+            &[
+                "sslnegotiation=direct does not go with an sslmode that allows unencrypted connections",
+                "use sslmode=require, verify-ca or verify-full",
+            ],
         ),
         (
             "host=a gssencmode=require",
             None,
-            &["gssencmode=require", "Kerberos"],
+            &[
+                "gssencmode=require is not supported: there is no Kerberos here",
+                "use gssencmode=disable, and sslmode=verify-full for an encrypted connection",
+            ],
         ),
         (
             "host=a krbsrvname=x",
             None,
-            &["connection parameter krbsrvname is not supported"],
+            &["the connection parameter krbsrvname is not supported\n  what to do: leave it out"],
         ),
         (
             "host=a sslcrl=x",
             None,
-            &["parameter sslcrl is not supported", "revoked"],
+            &[
+                "parameter sslcrl is not supported",
+                "leave it out; certificates that were revoked are not recognised then",
+            ],
         ),
         (
             "host=a",
@@ -302,23 +319,51 @@ fn what_does_not_go_together_or_is_not_known_is_refused_by_name() {
         (
             "host=a",
             Some(("PGREQUIREPEER", "x")),
-            &["requirepeer (from PGREQUIREPEER)"],
+            &[
+                "requirepeer (from PGREQUIREPEER)",
+                "leave it out, or connect by TCP with sslmode=verify-full",
+            ],
+        ),
+        (
+            "host=a",
+            Some(("PGREQUIREAUTH", "x")),
+            &[
+                "require_auth (from PGREQUIREAUTH)",
+                "leave it out; channel_binding=require makes sure of SCRAM",
+            ],
         ),
         (
             "host=a sslpassword=hunter2",
             None,
-            &["sslpassword is not supported", "openssl"],
+            &[
+                "sslpassword is not supported",
+                "decrypt the key: openssl pkey -in client.key -out plain.key",
+            ],
         ),
-        ("host=a sslcertmode=require", None, &["sslcertmode=require"]),
+        (
+            "host=a sslcertmode=require",
+            None,
+            &[
+                "sslcertmode=require is not supported",
+                "leave it out: a certificate is sent where the server asks for one",
+            ],
+        ),
+        (
+            "host=a sslcertmode=maybe",
+            None,
+            &["sslcertmode cannot be used (`maybe`); accepted: disable or allow"],
+        ),
         (
             "host=a ssl_min_protocol_version=TLSv9",
             None,
-            &["(`TLSv9`)", "TLSv1.3"],
+            &["(`TLSv9`); accepted: TLSv1.2 or TLSv1.3"],
         ),
         (
             "host=a ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
             None,
-            &["is above"],
+            &[
+                "ssl_min_protocol_version is above ssl_max_protocol_version\n  what to do: leave one of them out",
+            ],
         ),
         (
             "host=a sslmod=require",
@@ -364,4 +409,30 @@ fn tls_is_preferred_unless_it_is_told_otherwise_and_the_systems_authorities_make
     let newest = of("host=a ssl_min_protocol_version=TLSv1.3 sslsni=0 sslcertmode=disable");
     assert_eq!((newest.oldest, newest.newest), (3, 3));
     assert!(!newest.sni && !newest.sends_certificate);
+}
+
+#[test]
+fn without_a_home_directory_the_files_must_be_named() {
+    let load = |url: &str| {
+        let known = understood(&endpoint(url), &[], None).unwrap();
+        crate::postgres::tls::Tls::load(&known.tls)
+            .unwrap_err()
+            .to_string()
+    };
+    let root = load("host=a sslmode=verify-ca");
+    assert!(
+        root.contains("to verify the server with: there is no home directory"),
+        "{root}"
+    );
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/version-1/server.crt"
+    );
+    let key = load(&format!("host=a sslmode=require sslcert={file}"));
+    assert!(
+        key.starts_with(&format!(
+            "the certificate {file} has no private key: no sslkey was given"
+        )),
+        "{key}"
+    );
 }

@@ -360,4 +360,21 @@ mod tests {
             "{text}"
         );
     }
+
+    #[test]
+    fn a_table_of_another_kind_of_file_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let output = crate::bench::store::Output::at(place.path()).unwrap();
+        let saved = output.save(&examples::tuning(&[("1", 1, &[3.0])])).unwrap();
+        let Err(error) = super::session(&saved) else {
+            panic!("a tuning is no session")
+        };
+        assert_eq!(
+            error.message(),
+            format!(
+                "{} is a tuning; this table needs a session",
+                saved.display()
+            )
+        );
+    }
 }

@@ -130,6 +130,13 @@ mod tests {
         - sling: not installed
         ");
         std::fs::write(&path, "{}").unwrap();
-        assert_eq!(table(&path).unwrap_err().kind(), error::Kind::Data);
+        let error = table(&path).unwrap_err();
+        assert_eq!(error.kind(), error::Kind::Data);
+        assert!(
+            error
+                .message()
+                .contains(" is not what peers.py --json writes: "),
+            "{error}"
+        );
     }
 }

@@ -85,10 +85,18 @@ fn two_marked_sessions_are_compared_with_three_keys() {
     let mut app = app(Screen::History);
     // the newest is a tuning, which has no arms to mark
     keys(&mut app, "b");
-    assert!(note(&app).contains("no before and after"), "{}", note(&app));
+    assert!(
+        note(&app).contains("a tuning has no before and after; Enter opens it"),
+        "{}",
+        note(&app)
+    );
     keys(&mut app, "jjbj");
     assert!(requests(&keys(&mut app, "c")).is_empty());
-    assert!(note(&app).contains("mark two sessions"), "{}", note(&app));
+    assert!(
+        note(&app).contains("mark two sessions first: b is before, a is after"),
+        "{}",
+        note(&app)
+    );
     keys(&mut app, "a");
     let effects = keys(&mut app, "c");
     assert_eq!(app.screen, Screen::Compare);
@@ -303,7 +311,10 @@ fn t_begins_a_tuning_from_where_one_chooses() {
         );
         // one at a time
         let effects = keys(&mut app, "i");
-        assert!(effects.is_empty() && note(&app).contains("under way"));
+        assert!(
+            effects.is_empty()
+                && note(&app).contains("a session is under way; q ends it, 1 shows it")
+        );
     }
 }
 
@@ -350,7 +361,11 @@ fn a_sweep_grows_unless_the_display_stands_still() {
 fn the_choice_is_written_to_the_file_that_is_typed() {
     let mut app = app(Screen::Tune);
     keys(&mut app, "w");
-    assert!(note(&app).contains("there is no tuning"), "{}", note(&app));
+    assert!(
+        note(&app).contains("there is no tuning to write a setting from"),
+        "{}",
+        note(&app)
+    );
     app.tune.shown = Some(tuned(true));
     app.tune.path = Some("bench-results/tune.json".into());
     keys(&mut app, "w");
@@ -363,7 +378,11 @@ fn the_choice_is_written_to_the_file_that_is_typed() {
         "{typing:?}"
     );
     assert!(requests(&keys(&mut app, "\n")).is_empty());
-    assert!(note(&app).contains("no file was named"), "{}", note(&app));
+    assert!(
+        note(&app).contains("no file was named; nothing was written"),
+        "{}",
+        note(&app)
+    );
     let effects = keys(&mut app, "worders.yaml\n");
     assert_eq!(
         requests(&effects),
@@ -393,4 +412,26 @@ fn the_interrupted_tuning_that_is_shown_is_gone_on_with() {
     app.tune.path = Some("bench-results/tune.json".into());
     assert_eq!(asked(&keys(&mut app, "r")), "bench-results/tune.json");
     assert!(app.tune.shown.is_some(), "what it has stays in sight");
+}
+
+#[test]
+fn what_cannot_be_done_is_told_and_asks_for_nothing() {
+    for (screen, typed, told) in [
+        (Screen::Compare, "o", "there is no comparison to write"),
+        (
+            Screen::Compare,
+            "a",
+            "nothing differs that could be allowed",
+        ),
+        (
+            Screen::Tune,
+            "o",
+            "there is no saved tuning to write a page of",
+        ),
+    ] {
+        let mut app = app(screen);
+        let effects = keys(&mut app, typed);
+        assert!(requests(&effects).is_empty(), "{typed}: {effects:?}");
+        assert_eq!(note(&app), told);
+    }
 }

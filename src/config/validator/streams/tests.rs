@@ -61,12 +61,12 @@ fn cursors_belong_to_incremental_streams_and_keys_to_upserts() {
         (
             "sync_mode: incremental",
             "",
-            "source.streams.0.cursor_field: the key is missing",
+            "source.streams.0.cursor_field: the key is missing; accepted with incremental: the column whose highest value is remembered",
         ),
         (
             "cursor_field: at",
             "",
-            "source.streams.0.cursor_field: a cursor without meaning for full_refresh",
+            "source.streams.0.cursor_field: a cursor without meaning for full_refresh; accepted: with sync_mode incremental",
         ),
         (
             "sync_mode: cdc, cursor_field: at",
@@ -76,17 +76,17 @@ fn cursors_belong_to_incremental_streams_and_keys_to_upserts() {
         (
             "sync_mode: incremental, cursor_field: at, cursor_lag: 1 hour",
             "",
-            "source.streams.0.cursor_lag: a cursor lag without meaning for incremental with append",
+            "source.streams.0.cursor_lag: a cursor lag without meaning for incremental with append; accepted: with incremental and upsert, which may read a row twice",
         ),
         (
             "sync_mode: incremental, cursor_field: at, cursor_lag: \"\"",
             upsert,
-            "source.streams.0.cursor_lag: an empty text",
+            "source.streams.0.cursor_lag: an empty text; accepted: an interval such as 10 minutes, or a number",
         ),
         (
             "schema: a",
             "  write_mode: upsert\n",
-            "destination.primary_key: no key columns",
+            "destination.primary_key: no key columns; accepted with upsert: a list of at least one column",
         ),
         (
             "schema: a",
@@ -129,11 +129,11 @@ fn streams_and_their_targets_are_named_once() {
         ),
         (
             "[{ name: \"a_*\", target: x }]",
-            "6:36: source.streams.0.target: a target for a pattern (`a_*`)",
+            "6:36: source.streams.0.target: a target for a pattern (`a_*`), which may name several tables; accepted: a target for one table",
         ),
         (
             "[{ name: \"\" }]",
-            "6:21: source.streams.0.name: an empty name",
+            "6:21: source.streams.0.name: an empty name; accepted: a name",
         ),
         (
             "[{ name: a, columns: [] }]",
@@ -149,7 +149,10 @@ fn streams_and_their_targets_are_named_once() {
         ),
         (
             &format!("[{{ name: {long} }}]"),
-            "6:21: source.streams.0.name: a name of 64 bytes",
+            &format!(
+                "6:21: source.streams.0.name: a name of 64 bytes (`{}...`); accepted: at most 63, Postgres would cut off the rest",
+                &long[..60]
+            ),
         ),
         (
             "[{ schema: a }]",

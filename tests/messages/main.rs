@@ -1,0 +1,181 @@
+//! Every message of an error is seen by a test: made by the code, and compared.
+//!
+//! The sources are read as Rust tokens. Of each message the longest piece between its placeholders
+//! must stand in what a test says, or what a test says in it, where that is long enough to mean no other.
+//! It cannot see whether the test compares it with what the code made: that is for the reader of the test.
+
+mod exceptions;
+mod finder;
+mod literal;
+#[path = "../sources/mod.rs"]
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use exceptions::EXCEPTIONS;
+use proc_macro2::TokenStream;
+
+/// The least letters of a piece that says something.
+const LEAST_LETTERS: usize = 4;
+/// The least characters by which a part of a message means that one and no other.
+const TELLING: usize = 20;
+
+#[test]
+fn every_message_of_an_error_is_seen_by_a_test() {
+    let mut unseen = unseen();
+    let mut problems: Vec<String> = Vec::new();
+    for (piece, why) in EXCEPTIONS {
+        if unseen.remove(*piece).is_none() {
+            problems.push(format!(
+                "tests/messages/exceptions.rs: {piece:?} is seen or made no more ({why})"
+            ));
+        }
+    }
+    let not_yet = sources::read(&sources::package().join("tests/messages/not_yet_seen.txt"));
+    for piece in not_yet.lines() {
+        if unseen.remove(piece).is_none() {
+            problems.push(format!(
+                "tests/messages/not_yet_seen.txt: {piece:?} is seen or made no more; take it out"
+            ));
+        }
+    }
+    problems.extend(unseen.values().cloned());
+    assert!(
+        problems.is_empty(),
+        "{} messages that no test sees, or exceptions that are none:\n{}\n",
+        problems.len(),
+        problems.join("\n")
+    );
+}
+
+/// By its longest piece, where each message stands that no test sees.
+fn unseen() -> BTreeMap<String, String> {
+    let files = sources::rust_files(&sources::package().join("src"));
+    let mut makers = BTreeSet::new();
+    for file in &files {
+        finder::makers_of(&parse(file), &mut makers);
+    }
+    let mut made = Vec::new();
+    let mut said = Vec::new();
+    let mut test_files = BTreeSet::new();
+    for file in &files {
+        let found = finder::of_source(parse(file), &makers);
+        said.extend(found.said);
+        test_files.extend(found.test_modules.iter().map(|name| module_of(file, name)));
+        // one that stands elsewhere is named for it: `plan_tests.rs`
+        if file.to_string_lossy().ends_with("tests.rs") {
+            test_files.insert(file.clone());
+        }
+        made.push((file, found.messages));
+    }
+    made.retain(|(file, _)| !test_files.contains(*file));
+    let tests = sources::package().join("tests");
+    test_files.extend(sources::rust_files(&tests));
+    for file in test_files {
+        if !file.starts_with(tests.join("messages")) && file.exists() {
+            finder::of_test(parse(&file), &mut said);
+        }
+    }
+    let snapshots = sources::files(&sources::package().join("src"), "snap");
+    said.extend(snapshots.iter().map(|file| sources::read(file)));
+
+    let unescaped: Vec<String> = said.iter().flat_map(|text| literal::pieces(text)).collect();
+    said.extend(unescaped);
+    let telling: BTreeSet<String> = said.iter().flat_map(|text| telling(text)).collect();
+    let mut unseen = BTreeMap::new();
+    for (file, messages) in made {
+        for message in messages {
+            let Some(piece) = longest(&message.text) else {
+                continue;
+            };
+            let is_seen = said.iter().any(|text| text.contains(&piece))
+                || telling.iter().any(|part| piece.contains(part));
+            if !is_seen {
+                let place = format!("{}:{}", sources::relative(file), message.line);
+                unseen.insert(piece, format!("{place}: {:?}", message.text));
+            }
+        }
+    }
+    unseen
+}
+
+fn parse(file: &Path) -> TokenStream {
+    TokenStream::from_str(&sources::read(file))
+        .unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+}
+
+/// The file of the module `name` that `file` declares.
+fn module_of(file: &Path, name: &str) -> PathBuf {
+    let is_root = file
+        .file_stem()
+        .is_some_and(|stem| stem == "mod" || stem == "lib" || stem == "main");
+    let folder = if is_root {
+        file.with_file_name("")
+    } else {
+        file.with_extension("")
+    };
+    folder.join(format!("{name}.rs"))
+}
+
+/// The longest piece, without what surrounds it; none where no piece says anything.
+fn longest(text: &str) -> Option<String> {
+    literal::pieces(text)
+        .iter()
+        .map(|piece| piece.trim().to_owned())
+        .filter(|piece| {
+            piece.contains(' ')
+                && piece.chars().filter(|c| c.is_alphabetic()).count() >= LEAST_LETTERS
+        })
+        .max_by_key(String::len)
+}
+
+/// The pieces of what a test says that mean one message and no other.
+fn telling(text: &str) -> Vec<String> {
+    literal::pieces(text)
+        .iter()
+        .map(|piece| piece.trim().to_owned())
+        .filter(|piece| piece.len() >= TELLING && piece.contains(' '))
+        .collect()
+}
+
+#[test]
+fn a_message_is_found_wherever_it_is_made() {
+    let source = r#"
+        const LATER: &str = "said by a constant";
+        fn refused(n: u32) -> Error { Error::new(Kind::Data, format!("in a maker {n}")) }
+        fn a() -> Result<()> {
+            let message = format!("in a binding {x}");
+            report.refuse("key", message);
+            problems.push(format!("in a list {x}"));
+            f().map_err(|e| wrong(&e, "in a mapping"))?;
+            if error.contains("not a message") { return Err("in an Err".into()); }
+            Err(Error::new(Kind::Usage, LATER).remedy("in a remedy"))
+        }
+        fn b() -> Result<()> { Err(Error::internal("a defect of ours")) }
+        fn c() -> &'static str { "no error at all" }
+        #[cfg(test)]
+        mod tests { fn t() { assert_eq!(refused(1), "said by a test"); } }
+    "#;
+    let found = finder::of_source(
+        TokenStream::from_str(source).expect("Rust"),
+        &BTreeSet::from(["refused".to_owned()]),
+    );
+    let mut texts: Vec<&str> = found.messages.iter().map(|m| m.text.as_str()).collect();
+    texts.retain(|text| text.contains(' '));
+    assert_eq!(
+        texts,
+        [
+            "said by a constant",
+            "in a maker {n}",
+            "in a binding {x}",
+            "in a list {x}",
+            "in a mapping",
+            "in an Err",
+            "in a remedy"
+        ]
+    );
+    assert_eq!(found.messages[0].line, 2);
+    assert_eq!(found.said, ["said by a test"]);
+}

@@ -15,7 +15,7 @@ pub enum Point {
 
 /// Arrives at a point.
 #[cfg(not(feature = "fail-points"))]
-#[expect(
+#[allow(
     clippy::unnecessary_wraps,
     reason = "with the feature it fails where a test wants it to"
 )]

@@ -129,11 +129,13 @@ impl Terminal {
     }
 
     /// What is on the screen.
+    #[cfg(feature = "fail-points")]
     pub(crate) fn contents(&self) -> String {
         self.sent.0.lock().unwrap().parser.screen().contents()
     }
 
     /// Waits until the screen is whole in this size: the last line has the keys.
+    #[cfg(feature = "fail-points")]
     pub(crate) fn wait_for_size(&self, columns: u16, lines: u16) -> String {
         self.resize(columns, lines);
         self.wait_until(&format!("{columns}x{lines}"), |screen| {

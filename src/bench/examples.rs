@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::artifact::{
-    Artifact, CpuRecord, HostRecord, Invocation, Iteration, IterationPhase, PostgresRecord,
-    ProfileRecord, Protocol, SCHEMA, Series, ServerActivity, ServerRecord, ShardRecord, Status,
-    Tool, VerifyRecord,
+    Artifact, CpuRecord, Document, HostRecord, Invocation, Iteration, IterationPhase,
+    PostgresRecord, ProfileRecord, Protocol, SCHEMA, Series, ServerActivity, ServerRecord,
+    ShardRecord, Status, Tool, VerifyRecord,
 };
 use super::order::Arm;
 use super::rules::Rules;
@@ -180,7 +180,7 @@ pub(crate) fn tuning(values: &[(&str, u32, &[f64])]) -> TuneArtifact {
             iteration.pair = round;
             iteration.duration_s = *seconds;
             iteration.mb_per_s = 190.0 / seconds;
-            iteration.plan = serde_json::json!({ "workers": workers });
+            iteration.plan = Document::from(&serde_json::json!({ "workers": workers }));
             artifact.iterations.push(TuneIteration {
                 stage: Stage::Sweep,
                 setting: (*value).to_owned(),
@@ -269,8 +269,8 @@ fn iteration(idx: u32, arm: Arm, pair: u32, phase: IterationPhase, seconds: f64)
             checkpoints_requested: Some(0),
             temp_bytes: Some(0),
         },
-        result: serde_json::to_value(result).unwrap(),
-        plan: serde_json::json!({"workers": workers, "commit": "two_phase"}),
+        result: Document::of(&result).unwrap(),
+        plan: Document::from(&serde_json::json!({"workers": workers, "commit": "two_phase"})),
         shards,
         skew_ratio: 1.0,
         series: Series {

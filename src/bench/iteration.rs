@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{
-    CpuRecord, Iteration, IterationPhase, Series, ServerActivity, ShardRecord, VerifyRecord,
+    CpuRecord, Document, Iteration, IterationPhase, Series, ServerActivity, ShardRecord,
+    VerifyRecord,
 };
 use super::binary::Binary;
 use super::disturbance::{Used, flags};
@@ -169,8 +170,8 @@ impl Apparatus {
             cpu: after.cpu,
             rss_peak: after.rss_peak,
             pg: after.pg,
-            result: json(&finished.result)?,
-            plan: json(&finished.plan)?,
+            result: Document::of(&finished.result)?,
+            plan: Document::of(&finished.plan)?,
             shards: shards(&finished.result),
             skew_ratio: finished.result.worker_records_skew_ratio,
             series: seen.series,
@@ -418,10 +419,6 @@ fn distributions(finished: &FinishedRun) -> Result<BTreeMap<String, String>> {
         .into_iter()
         .map(|(name, histogram)| Ok((name.to_owned(), encode(histogram)?)))
         .collect()
-}
-
-fn json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(value).map_err(|e| Error::internal(format!("serializing a result: {e}")))
 }
 
 #[cfg(test)]

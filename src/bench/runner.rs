@@ -213,8 +213,11 @@ impl Bench {
     /// Keeps an iteration; one whose rows differ ends the session.
     fn record(&mut self, done: Done, output: &Output) -> Result<()> {
         let Done {
-            iteration, notes, ..
+            mut iteration,
+            notes,
+            ..
         } = done;
+        iteration.compact(self.artifact.iterations.last());
         for note in notes {
             if !self.artifact.warnings.contains(&note) {
                 self.artifact.warnings.push(note);

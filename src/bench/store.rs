@@ -5,7 +5,7 @@
 //! the last one, and syncs the directory: whoever looks sees the last whole state.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -57,13 +57,14 @@ impl Output {
         self.directory.join(artifact.file_name())
     }
 
-    /// Writes the session's file, or replaces it whole.
+    /// Writes the session's file, or replaces it whole. Its text is never whole in memory: a long session
+    /// saves it thousands of times.
     pub fn save(&self, artifact: &impl Saved) -> Result<PathBuf> {
         let path = self.file_of(artifact);
-        let mut text = serde_json::to_string_pretty(artifact)
-            .map_err(|e| Error::internal(format!("serializing the artifact: {e}")))?;
-        text.push('\n');
-        replace(&path, text.as_bytes())?;
+        replace_with(&path, |file| {
+            serde_json::to_writer_pretty(&mut *file, artifact)?;
+            file.write_all(b"\n")
+        })?;
         Ok(path)
     }
 }
@@ -71,6 +72,13 @@ impl Output {
 /// Writes a file whole or not at all: beside it, synced, renamed over it. A link is followed; what may be
 /// done with the file stays as it was.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_with(path, |file| file.write_all(bytes))
+}
+
+/// A file that is being written.
+type File = BufWriter<fs::File>;
+
+fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // a bare name of a file that is not there yet has the empty path as its parent
     let directory = path
@@ -80,7 +88,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
     let permissions = fs::metadata(path).ok().map(|there| there.permissions());
-    let written = write_synced(&temporary, permissions, bytes)
+    let written = write_synced(&temporary, permissions, write)
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| fs::File::open(directory)?.sync_all());
     written.map_err(|cause| {
@@ -295,14 +303,15 @@ pub fn latest_tuning(directory: &Path) -> Result<PathBuf> {
 fn write_synced(
     path: &Path,
     permissions: Option<fs::Permissions>,
-    bytes: &[u8],
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    let mut file = fs::File::create(path)?;
+    let file = fs::File::create(path)?;
     if let Some(permissions) = permissions {
         file.set_permissions(permissions)?;
     }
-    file.write_all(bytes)?;
-    file.sync_all()
+    let mut file = BufWriter::with_capacity(1 << 16, file);
+    write(&mut file)?;
+    file.into_inner()?.sync_all()
 }
 
 fn file_name(created_at: &str, name: &str, id: &str) -> String {

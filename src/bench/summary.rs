@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use serde::Deserialize;
 
 use super::artifact::{ArmSummary, ComparisonRecord, Iteration, IterationPhase, Status, Summary};
 use super::metric::Metric;
@@ -13,7 +14,7 @@ use super::order::Arm;
 use super::rules::Rules;
 use super::stats::{Estimate, Spread};
 use super::verdict::Comparison;
-use crate::engine::result::PipelineResult;
+use crate::parallelism::ParallelismFields;
 use crate::telemetry::histogram::decode;
 
 /// Sums up the iterations of a session by its rules.
@@ -116,11 +117,11 @@ fn arm_summary(iterations: &[Iteration], arm: Arm) -> Option<ArmSummary> {
         let values: Option<Vec<f64>> = counted.iter().map(|i| of(i)).collect();
         Spread::of(&values?).map(|spread| spread.median)
     };
-    let results: Vec<PipelineResult> = counted
+    let results: Vec<Figures> = counted
         .iter()
-        .filter_map(|i| serde_json::from_value(i.result.clone()).ok())
+        .map(|i| i.result.read().unwrap_or_default())
         .collect();
-    let share = |of: &dyn Fn(&Iteration, &PipelineResult) -> f64| {
+    let share = |of: &dyn Fn(&Iteration, &Figures) -> f64| {
         let values: Vec<f64> = counted
             .iter()
             .zip(&results)
@@ -129,10 +130,7 @@ fn arm_summary(iterations: &[Iteration], arm: Arm) -> Option<ArmSummary> {
         Spread::of(&values).map_or(0.0, |spread| spread.median)
     };
     let chunks = merged(&counted, "chunk_us");
-    let resolved = results
-        .last()
-        .map(|r| r.resolved.clone())
-        .unwrap_or_default();
+    let resolved: ParallelismFields = last.result.read().unwrap_or_default();
     Some(ArmSummary {
         iterations: all.len() as u32,
         verified: all
@@ -160,20 +158,34 @@ fn arm_summary(iterations: &[Iteration], arm: Arm) -> Option<ArmSummary> {
     })
 }
 
+/// What of an engine's result goes into a summary: a session has many results, and each is large.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Figures {
+    retry_count: u32,
+    parallelism: u32,
+    dest_commit_secs: f64,
+}
+
 /// The share of workers x wall time that all shards together spent on this.
 fn worker_share(
     iteration: &Iteration,
-    result: &PipelineResult,
+    result: &Figures,
     seconds: fn(&super::artifact::ShardRecord) -> f64,
 ) -> f64 {
     let spent: f64 = iteration.shards.iter().map(seconds).sum();
-    let workers = plan_workers(iteration).unwrap_or_else(|| result.parallelism.max(1));
+    let workers = planned_workers(iteration).unwrap_or_else(|| result.parallelism.max(1));
     part(spent, f64::from(workers) * iteration.duration_s)
 }
 
-fn plan_workers(iteration: &Iteration) -> Option<u32> {
-    let workers = iteration.plan.get("workers")?.as_u64()?;
-    u32::try_from(workers).ok().filter(|n| *n > 0)
+/// Workers that an iteration's plan had; none where it does not say.
+pub(super) fn planned_workers(iteration: &Iteration) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Workers {
+        workers: u32,
+    }
+    let plan: Workers = iteration.plan.read()?;
+    Some(plan.workers).filter(|n| *n > 0)
 }
 
 fn part(of: f64, whole: f64) -> f64 {

@@ -85,12 +85,24 @@ const COLUMNS: [Column; 20] = [
     ("skew_ratio", |i| i.skew_ratio.to_string()),
     ("chunk_p50_us", |i| known(Metric::ChunkP50Us.of(i))),
     ("chunk_p99_us", |i| known(Metric::ChunkP99Us.of(i))),
-    ("workers", |i| i.result["parallelism_effective"].to_string()),
+    ("workers", |i| {
+        known(
+            i.result
+                .read::<Resolved>()
+                .and_then(|r| r.parallelism_effective),
+        )
+    }),
     ("flags", |i| {
         let kinds: Vec<&str> = i.flags.iter().map(|flag| flag.kind.as_str()).collect();
         kinds.join(" ")
     }),
 ];
+
+/// What of a result is the number of workers.
+#[derive(serde::Deserialize)]
+struct Resolved {
+    parallelism_effective: Option<u32>,
+}
 
 fn known<T: ToString>(value: Option<T>) -> String {
     value.map(|v| v.to_string()).unwrap_or_default()

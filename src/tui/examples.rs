@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, Kind, Running, Screen};
-use super::snapshot::{CpuNow, IterationRow, ServerNow, ShardRow, Snapshot, StreamNote, Waits};
+use super::snapshot::{
+    CpuNow, IterationRow, PlanNote, ServerNow, ShardRow, Snapshot, StreamNote, Waits,
+};
 use super::state::profile::Resolution;
 use super::subject::Subject;
 use super::theme::{Colours, Environment, Theme};
@@ -94,15 +96,18 @@ fn iteration(arm: Arm, pair: Option<u32>, number: u32, wall_s: f64) -> Iteration
         retries: 0,
         verify: "ok",
         flags: Vec::new(),
-        streams: vec![StreamNote {
-            stream: "public.bench_events".into(),
-            workers: 1,
-            why_one_worker: Some("a foreign key runs to another target".into()),
-            format: "binary".into(),
-            why_text: None,
-            chunks: 36,
-        }],
-        commit: "two_phase: several workers write to tables that are there".into(),
+        plan: Arc::new(PlanNote {
+            streams: vec![StreamNote {
+                stream: "public.bench_events".into(),
+                workers: 1,
+                why_one_worker: Some("a foreign key runs to another target".into()),
+                format: "binary".into(),
+                why_text: None,
+                chunks: 36,
+            }],
+            commit: "two_phase".into(),
+            commit_reason: "several workers write to tables that are there".into(),
+        }),
     }
 }
 

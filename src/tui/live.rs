@@ -12,8 +12,8 @@ use crate::units::Rows;
 #[must_use]
 pub fn headline(app: &App, columns: usize) -> String {
     let parts = parts(app);
-    if let (true, Some(short)) = (parts.join("  ").width() > columns, short(app))
-        && short.width() <= columns
+    if parts.join("  ").width() > columns
+        && let Some(short) = short(app).into_iter().find(|s| s.width() <= columns)
     {
         return short;
     }
@@ -72,18 +72,25 @@ fn parts(app: &App) -> Vec<String> {
     parts
 }
 
-/// Which iteration it is and for how long the session runs, where there is no room for words.
-fn short(app: &App) -> Option<String> {
-    let running = app.running.as_ref()?;
-    let upcoming = app.seen.upcoming.as_ref()?;
-    let state = parts(app).pop()?;
-    Some(format!(
-        "{}/{} {} {} {state}",
+/// Which iteration it is, and for how long the session runs, where there is no room for words; the shorter
+/// form is without the clock.
+fn short(app: &App) -> Vec<String> {
+    let (Some(running), Some(upcoming), Some(state)) =
+        (&app.running, &app.seen.upcoming, parts(app).pop())
+    else {
+        return Vec::new();
+    };
+    let which = format!(
+        "{}/{} {}",
         upcoming.number,
         upcoming.of,
-        upcoming.arm.name(),
-        clock(app.now.saturating_sub(running.since))
-    ))
+        upcoming.arm.name()
+    );
+    let clock = clock(app.now.saturating_sub(running.since));
+    vec![
+        format!("{which} {clock} {state}"),
+        format!("{which} {state}"),
+    ]
 }
 
 /// What the session is at, in a word.
@@ -159,4 +166,19 @@ pub fn cost_and_place(app: &App, columns: usize) -> String {
 #[must_use]
 pub fn seeding(done: u64, total: u64) -> String {
     format!("making rows: {} of {}", Rows(done), Rows(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::app::Screen;
+    use crate::tui::examples::under_way;
+
+    #[test]
+    fn a_headline_without_room_for_the_clock_still_says_which_iteration_it_is() {
+        let app = under_way(Screen::Run);
+        assert_eq!(headline(&app, 20), "5/8 after 00:41 LIVE");
+        assert_eq!(headline(&app, 19), "5/8 after LIVE");
+        assert_eq!(headline(&app, 10), "LIVE");
+    }
 }

@@ -19,6 +19,7 @@ mod cost;
 mod editor;
 #[cfg(test)]
 mod examples;
+mod fail_point;
 mod feed;
 pub mod keymap;
 mod live;
@@ -318,14 +319,21 @@ impl Workbench {
                 let _nothing_left_to_do = update::update(&mut self.app, message);
             }
         }
-        match outcome {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(outcome) => outcome?,
-        }
         let (artifact, path) = match self.app.last {
             Some(last) => (last.artifact, last.path),
             None => (None, None),
         };
+        // what it panicked with was told when it did
+        let defect = |_| Error::internal("drawing failed: a defect of rb-bench, please report it");
+        if let Err(error) = outcome.map_err(defect).flatten() {
+            return Err(match path.filter(|_| artifact.is_some()) {
+                Some(path) => error.remedy(format!(
+                    "what was measured until then is in {}",
+                    path.display()
+                )),
+                None => error,
+            });
+        }
         Ok(Closed {
             ending,
             artifact,

@@ -169,10 +169,20 @@ pub struct IterationRow {
     pub verify: &'static str,
     /// What may have disturbed it.
     pub flags: Vec<String>,
-    /// What its plan says of each stream.
+    /// What its plan says: one for all rows that have the same.
+    pub plan: Arc<PlanNote>,
+}
+
+/// What a plan says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+pub struct PlanNote {
+    /// Of each stream.
     pub streams: Vec<StreamNote>,
-    /// How its rows became visible, and why that way.
+    /// How rows become visible.
     pub commit: String,
+    /// Why that way.
+    pub commit_reason: String,
 }
 
 /// What a plan says of a stream.
@@ -197,7 +207,7 @@ impl IterationRow {
     #[must_use]
     pub fn of(upcoming: &Upcoming, iteration: &Iteration) -> Self {
         let verify = &iteration.verify;
-        let result: Option<PipelineResult> = serde_json::from_value(iteration.result.clone()).ok();
+        let result: Option<PipelineResult> = iteration.result.read();
         let cpu = &iteration.cpu;
         let cores = cpu.rb_bench_s + cpu.source_s.unwrap_or(0.0) + cpu.destination_s.unwrap_or(0.0);
         Self {
@@ -216,11 +226,17 @@ impl IterationRow {
                 (true, None, None) => "none",
             },
             flags: iteration.flags.iter().map(|f| f.kind.clone()).collect(),
-            streams: serde_json::from_value(iteration.plan["streams"].clone()).unwrap_or_default(),
-            commit: [&iteration.plan["commit"], &iteration.plan["commit_reason"]]
-                .map(|value| value.as_str().unwrap_or_default())
-                .join(": "),
+            plan: Arc::new(iteration.plan.read().unwrap_or_default()),
         }
+    }
+
+    /// The same, with the plan of the row before where it is no other.
+    #[must_use]
+    pub fn after(mut self, before: Option<&Self>) -> Self {
+        if let Some(before) = before.filter(|before| before.plan == self.plan) {
+            self.plan = Arc::clone(&before.plan);
+        }
+        self
     }
 }
 

@@ -20,6 +20,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 
+use super::fail_point::{Point, reach};
 use crate::error::{Error, Kind, Result};
 
 /// Bytes of a frame that are gathered before they are written.
@@ -59,8 +60,14 @@ impl Guard {
 
     /// Draws a frame.
     pub fn draw(&mut self, view: impl FnOnce(&mut Frame)) -> Result<()> {
-        self.terminal.draw(view).map_err(|error| lost(&error))?;
-        Ok(())
+        let drawn = self.terminal.draw(|frame| {
+            view(frame);
+            // a point of this kind panics
+            let _passed = reach(Point::Draw);
+        });
+        drawn
+            .and_then(|_| reach(Point::Write))
+            .map_err(|error| lost(&error))
     }
 
     /// Draws everything anew with the next frame.

@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 use rb_bench::cluster::{Cluster, Programs};
@@ -65,6 +66,17 @@ impl Place {
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = support::rb_bench_in(&self.0);
         command.args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Waits until a fail point holds a run (`POINT=hold:` this directory); deleting the file lets it go on.
+    pub(crate) fn wait_until_held_at(&self, point: &str) -> PathBuf {
+        let held = self.0.join(point);
+        let until = Instant::now() + Duration::from_mins(2);
+        while !held.exists() {
+            assert!(Instant::now() < until, "the run does not come to {point}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        held
     }
 
     /// Waits until nobody holds the lock: the supervisor has ended.

@@ -5,6 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "fail-points")]
+mod defects;
+mod lent;
+#[cfg(feature = "fail-points")]
+mod live;
 #[path = "../support/place.rs"]
 mod place;
 mod terminal;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 
@@ -127,8 +128,31 @@ impl Terminal {
         tcgetattr(opened.unwrap()).unwrap()
     }
 
+    /// What is on the screen.
+    #[cfg(feature = "fail-points")]
+    pub(crate) fn contents(&self) -> String {
+        self.sent.0.lock().unwrap().parser.screen().contents()
+    }
+
+    /// Waits until the screen is whole in this size: the last line has the keys.
+    #[cfg(feature = "fail-points")]
+    pub(crate) fn wait_for_size(&self, columns: u16, lines: u16) -> String {
+        self.resize(columns, lines);
+        self.wait_until(&format!("{columns}x{lines}"), |screen| {
+            let mut rows = screen.rows(0, columns);
+            let last = rows.nth(usize::from(lines) - 1).unwrap_or_default();
+            last.contains("? help")
+        });
+        self.contents()
+    }
+
     /// Everything is as it was before the workbench was started, and was given back once.
     pub(crate) fn assert_is_as_before(&self, before: &Termios) {
+        self.assert_was_given_back(before, 1);
+    }
+
+    /// Everything is as it was before the workbench was started, and was taken and given back as often.
+    pub(crate) fn assert_was_given_back(&self, before: &Termios, times: usize) {
         assert_eq!(&self.settings(), before);
         self.wait_until("the usual screen", |screen| !screen.alternate_screen());
         let sent = self.sent.0.lock().unwrap();
@@ -139,7 +163,10 @@ impl Terminal {
             let windows = sent.bytes.windows(sequence.len());
             windows.filter(|window| *window == sequence).count()
         };
-        assert_eq!((count(b"\x1b[?1049h"), count(b"\x1b[?1049l")), (1, 1));
+        assert_eq!(
+            (count(b"\x1b[?1049h"), count(b"\x1b[?1049l")),
+            (times, times)
+        );
     }
 
     /// Takes the terminal away, as a closed connection does.
@@ -179,11 +206,20 @@ impl Workbench {
         subject: &[&str],
         more: &[&str],
     ) -> Self {
+        Self::start_in(terminal, place, &[subject, more].concat(), &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn start_in(
+        terminal: &mut Terminal,
+        place: &Place,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let out = place.path().join("results");
         let mut command = CommandBuilder::new(support::BINARY);
         command.arg("tui");
-        command.args(subject);
-        command.args(more);
+        command.args(arguments);
         command.arg("--out");
         command.arg(&out);
         command.cwd(place.path());
@@ -193,8 +229,13 @@ impl Workbench {
         command.env("LC_ALL", "C.UTF-8");
         command.env_remove("NO_COLOR");
         command.env_remove("RB_BENCH_LOG");
+        // a backtrace would push what is said off the screen
+        command.env_remove("RUST_BACKTRACE");
         if let Some(programs) = support::pg_bin() {
             command.env("RB_BENCH_PG_BIN", programs);
+        }
+        for (name, value) in environment {
+            command.env(name, value);
         }
         let slave = terminal.slave.as_ref().unwrap();
         let child = slave.spawn_command(command).unwrap();
@@ -203,8 +244,17 @@ impl Workbench {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.process_id().unwrap();
-        kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// Waits until it has stopped, as a shell does.
+    pub(crate) fn wait_until_stopped(&self) {
+        let status = waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED)).unwrap();
+        assert!(matches!(status, WaitStatus::Stopped(..)), "{status:?}");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.process_id().unwrap().cast_signed())
     }
 
     /// Waits for its end.

@@ -72,6 +72,13 @@ impl Entry {
     }
 }
 
+/// Which side limits, where both were measured alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// `source` or `destination`; null where neither is shown to.
+    pub side: Option<String>,
+}
+
 /// A saved tuning in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TuningEntry {
@@ -95,9 +102,10 @@ pub struct TuningEntry {
     pub choice: Option<String>,
     /// What the reference loses against it, a share of wall time; null before that was measured.
     pub regret: Option<f64>,
-    /// The confirmation's verdict; where the sides were measured alone, the destination's against the
-    /// source.
+    /// The confirmation's verdict.
     pub verdict: Option<String>,
+    /// Where the sides were measured alone: whether one is shown to limit.
+    pub limit: Option<Limit>,
 }
 
 impl TuningEntry {
@@ -106,7 +114,6 @@ impl TuningEntry {
     pub fn of(file: &str, tuning: &TuneArtifact) -> Self {
         let summary = &tuning.summary;
         let confirmation = summary.confirmation.as_ref();
-        let limit = summary.limit.as_ref();
         Self {
             file: file.to_owned(),
             id: tuning.id.clone(),
@@ -118,10 +125,10 @@ impl TuningEntry {
             iterations: tuning.iterations.len() as u32,
             choice: summary.choice.as_ref().map(|choice| choice.setting.clone()),
             regret: confirmation.and_then(|c| c.regret),
-            verdict: confirmation
-                .map(|c| &c.verdict)
-                .or(limit.map(|l| &l.verdict))
-                .cloned(),
+            verdict: confirmation.map(|c| c.verdict.clone()),
+            limit: summary.limit.as_ref().map(|limit| Limit {
+                side: limit.side.clone(),
+            }),
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, TuningEntry};
 
 /// The file's name. Another form of [`Content`] takes another number.
-const NAME: &str = ".rb-bench-index.v2";
+const NAME: &str = ".rb-bench-index.v3";
 
 /// Which state of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

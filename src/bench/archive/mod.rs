@@ -10,7 +10,7 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use entry::{Entry, TuningEntry};
+pub use entry::{Entry, Limit, TuningEntry};
 use index::{Content, Index, Stamp};
 
 use super::artifact::{Artifact, SCHEMA};

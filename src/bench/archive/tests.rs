@@ -184,7 +184,7 @@ fn a_path_needs_no_archive() {
 fn an_index_from_elsewhere_cannot_name_another_file() {
     let (place, archive) = archive_of(&FOUR[..1]);
     let real = archive.entries()[0].file.clone();
-    let index = place.path().join(".rb-bench-index.v2");
+    let index = place.path().join(".rb-bench-index.v3");
     let text = std::fs::read_to_string(&index).unwrap();
     let bent = text.replace(
         &format!("\"file\":\"{real}\""),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Document;
 use crate::bench::order::Arm;
 
 /// Whether an iteration counts.
@@ -52,9 +53,9 @@ pub struct Iteration {
     /// What the destination server did.
     pub pg: ServerActivity,
     /// The engine's own result, as `@@BENCH_JSON@@` has it.
-    pub result: serde_json::Value,
+    pub result: Document,
     /// The engine's plan.
-    pub plan: serde_json::Value,
+    pub plan: Document,
     /// What each shard did.
     pub shards: Vec<ShardRecord>,
     /// Rows of the worker with the fewest over rows of the worker with the most: 1 is even.
@@ -68,6 +69,15 @@ pub struct Iteration {
 }
 
 impl Iteration {
+    /// Lets go of what it need not keep for itself, beside the iteration that came before.
+    pub fn compact(&mut self, before: Option<&Self>) {
+        self.series.shrink();
+        if let Some(before) = before {
+            self.result.share(&before.result);
+            self.plan.share(&before.plan);
+        }
+    }
+
     /// Whether it counts and its rows arrived.
     #[must_use]
     pub fn is_measured(&self) -> bool {
@@ -170,6 +180,27 @@ pub struct Series {
     pub cpu_destination: Vec<Option<f64>>,
     /// Busy share of the host, 0 to 1; null where the system does not tell.
     pub host_busy: Vec<Option<f64>>,
+}
+
+impl Series {
+    /// Gives room back that no sample took.
+    fn shrink(&mut self) {
+        for numbers in [
+            &mut self.t_s,
+            &mut self.rows_per_s,
+            &mut self.mb_per_s,
+            &mut self.cpu_rb_bench,
+        ] {
+            numbers.shrink_to_fit();
+        }
+        for numbers in [
+            &mut self.cpu_source,
+            &mut self.cpu_destination,
+            &mut self.host_busy,
+        ] {
+            numbers.shrink_to_fit();
+        }
+    }
 }
 
 /// Something that may have disturbed an iteration.

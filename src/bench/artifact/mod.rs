@@ -4,6 +4,7 @@
 //! engine's: a field may be added, none may change its name or meaning within a major version. A
 //! test pins the names. Nothing here may hold a password.
 
+mod document;
 mod iteration;
 mod summary;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use document::Document;
 pub use iteration::{
     CpuRecord, Flag, Iteration, IterationPhase, Series, ServerActivity, ShardRecord, VerifyRecord,
 };

@@ -77,9 +77,15 @@ const FIGURES: [Figure; 13] = [
     ("chunk p50", Unit::Micros, |i| Metric::ChunkP50Us.of(i)),
     ("chunk p99", Unit::Micros, |i| Metric::ChunkP99Us.of(i)),
     ("committing", Unit::Seconds, |i| {
-        i.result["dest_commit_secs"].as_f64()
+        i.result.read::<Committing>()?.dest_commit_secs
     }),
 ];
+
+/// What of a result is the time for preparing and committing.
+#[derive(serde::Deserialize)]
+struct Committing {
+    dest_commit_secs: Option<f64>,
+}
 
 fn per_gb(iteration: &Iteration, seconds: Option<f64>) -> Option<f64> {
     Some(seconds? / (moved(iteration)? / 1e9))

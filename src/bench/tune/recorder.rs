@@ -179,7 +179,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn keep(&mut self, stage: Stage, setting: &str, iteration: Iteration) -> Result<()> {
+    fn keep(&mut self, stage: Stage, setting: &str, mut iteration: Iteration) -> Result<()> {
+        let last = self.artifact.iterations.last();
+        iteration.compact(last.map(|last| &last.iteration));
         let verify = iteration.verify.clone();
         self.artifact.iterations.push(TuneIteration {
             stage,

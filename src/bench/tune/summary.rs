@@ -18,6 +18,7 @@ use crate::bench::metric::Metric;
 use crate::bench::order::Arm;
 use crate::bench::rules::Rules;
 use crate::bench::stats::{Estimate, Spread};
+use crate::bench::summary::planned_workers;
 use crate::bench::verdict::{Comparison, Verdict};
 
 /// Sums up what was measured so far; the fit, which takes its time, only of a session that ended.
@@ -114,11 +115,7 @@ fn swept<'a>(
 
 /// Workers that an iteration's plan had.
 pub(super) fn workers(iteration: &Iteration) -> u32 {
-    let planned = iteration
-        .plan
-        .get("workers")
-        .and_then(serde_json::Value::as_u64);
-    planned.and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    planned_workers(iteration).unwrap_or(0)
 }
 
 fn confirmation(

@@ -102,7 +102,7 @@ impl Row {
             Self::Session(entry) => entry.settings.clone(),
             Self::Tuning(entry) => match &entry.knob {
                 Some(knob) => format!("tune {}", knob.rsplit('.').next().unwrap_or(knob)),
-                None => "sides".to_owned(),
+                None => "isolate".to_owned(),
             },
         }
     }
@@ -123,8 +123,12 @@ impl Row {
             Self::Session(entry) => (entry.status, entry.verdict.clone().unwrap_or_default()),
             Self::Tuning(entry) => {
                 let choice = entry.choice.as_ref().map(|c| format!("choice {c}"));
-                let verdict = entry.verdict.clone().filter(|_| entry.knob.is_none());
-                (entry.status, choice.or(verdict).unwrap_or_default())
+                // the destination against the source is no verdict on the pipeline
+                let limit = entry.limit.as_ref().map(|limit| match &limit.side {
+                    Some(side) => format!("{side} limits"),
+                    None => "no limit shown".to_owned(),
+                });
+                (entry.status, choice.or(limit).unwrap_or_default())
             }
         };
         match status {
@@ -310,6 +314,7 @@ impl State {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::bench::archive::Limit;
     use crate::bench::examples;
     use crate::bench::stats::Spread;
     use crate::bench::trend::trends;
@@ -401,6 +406,23 @@ pub(crate) mod tests {
         state.take(more);
         assert_eq!(state.chosen().unwrap().file(), file);
         assert_eq!(state.marks.keys().collect::<Vec<_>>(), [&Arm::Before]);
+    }
+
+    #[test]
+    fn sides_measured_alone_say_which_of_them_limits_and_no_verdict() {
+        let mut tuning = examples::tuning(&[]);
+        tuning.protocol.knob = None;
+        let standing = |side: Option<&str>| {
+            let mut entry = TuningEntry::of("isolate.json", &tuning);
+            entry.status = Status::Complete;
+            entry.limit = Some(Limit {
+                side: side.map(str::to_owned),
+            });
+            let row = Row::Tuning(entry);
+            format!("{}: {}", row.settings(), row.standing())
+        };
+        assert_eq!(standing(Some("destination")), "isolate: destination limits");
+        assert_eq!(standing(None), "isolate: no limit shown");
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Told(Told::Iteration(row)) => {
+            let row = row.after(app.iterations.last());
             app.iterations.push(row);
             Vec::new()
         }

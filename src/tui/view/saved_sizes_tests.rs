@@ -28,16 +28,12 @@ fn filled(screen: Screen) -> App {
     app
 }
 
-/// Every width and every height, each with a fourth of the other; every pane and form takes its turn.
+/// Every width with every height; every pane and form takes its turn.
 fn at_sizes(screen: Screen) {
     let mut app = filled(screen);
     for columns in 0..=130 {
         for lines in 0..=40 {
-            let turn = usize::from(columns + lines);
-            if !turn.is_multiple_of(4) {
-                continue;
-            }
-            let turn = turn / 4 + usize::from(lines);
+            let turn = usize::from(columns + 2 * lines);
             app.history.pane = history::Pane::ALL[turn % 3];
             app.compare.pane = compare::Pane::ALL[turn % 3];
             app.tune.pane = tune::Pane::ALL[turn % 3];

@@ -58,7 +58,11 @@ pub(super) fn view(app: &App, frame: &mut Frame, area: Rect) {
         let word = cells[n][STANDING].split(" (").next().unwrap_or_default();
         let spans = row.iter().zip(&laid.columns).map(|(cell, column)| {
             let style = match *column {
-                STANDING if !word.is_empty() && !word.starts_with("choice") => {
+                // a choice and a limit are neither good nor bad
+                STANDING
+                    if matches!(seen[n], Row::Session(_)) && !word.is_empty()
+                        || word == "INVALID" =>
+                {
                     verdict_style(theme, word)
                 }
                 _ => Style::new(),

@@ -205,7 +205,7 @@ pub fn explanation(app: &App) -> String {
 }
 
 fn planned(text: &mut String, row: &IterationRow) {
-    for stream in &row.streams {
+    for stream in &row.plan.streams {
         let _ = write!(
             text,
             "  {}: {} chunks, {}",
@@ -222,7 +222,8 @@ fn planned(text: &mut String, row: &IterationRow) {
         }
         text.push('\n');
     }
-    let _ = writeln!(text, "  commit {}", row.commit);
+    let plan = &row.plan;
+    let _ = writeln!(text, "  commit {}: {}", plan.commit, plan.commit_reason);
 }
 
 fn workers_word(workers: u32) -> String {

@@ -114,7 +114,7 @@ pub(super) fn lines<'a>(app: &App, tuning: &TuneArtifact, width: usize) -> Vec<L
         None => {}
     }
     if let Some(limit) = &summary.limit {
-        say("limit", &limit.text, verdict_style(theme, &limit.verdict));
+        say("limit", &limit.text, theme.heading());
     } else if tuning.protocol.knob.is_none() {
         say("limit", "known when the sides have had their rounds", plain);
     }

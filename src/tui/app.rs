@@ -11,10 +11,12 @@ use super::keymap::Context;
 use super::message::{Ended, Note};
 use super::snapshot::{IterationRow, Shared};
 use super::state::{compare, history, profile, run, tune};
-use super::subject::Subject;
 use super::theme::Theme;
-use crate::bench::artifact::Artifact;
+use crate::bench::artifact::{Artifact, ComparisonRecord};
 use crate::bench::control::Wish;
+use crate::bench::noise::Calibration;
+use crate::bench::subject::Subject;
+use crate::error::Error;
 
 /// Lines of the log that are kept.
 const LOG_KEPT: usize = 2_000;
@@ -175,6 +177,8 @@ pub struct App {
     pub log: VecDeque<LogLine>,
     /// How the last session ended.
     pub last: Option<LastSession>,
+    /// What the last benchmark says to who asks for an exit code.
+    pub judged: Option<Judged>,
     /// What the workbench itself costs.
     pub cost: cost::Shown,
     /// Directory of the artifacts.
@@ -193,11 +197,34 @@ pub struct App {
     pub profile: profile::State,
 }
 
+/// What the last benchmark says to who asks for an exit code.
+#[derive(Debug)]
+pub struct Judged {
+    /// Its verdicts; none where nothing was measured.
+    pub verdicts: Vec<ComparisonRecord>,
+    /// The exit code of the error that it ended with.
+    pub error: Option<u8>,
+}
+
+impl From<&Ended> for Judged {
+    fn from(ended: &Ended) -> Self {
+        let artifact = ended.artifact.iter();
+        Self {
+            verdicts: artifact
+                .flat_map(|artifact| artifact.summary.verdicts().cloned())
+                .collect(),
+            error: ended.error.as_ref().map(Error::exit_code),
+        }
+    }
+}
+
 /// How the last session ended.
 #[derive(Debug)]
 pub struct LastSession {
     /// What was measured, if anything.
     pub artifact: Option<Artifact>,
+    /// What it found of the noise of this machine, if that was what it was for.
+    pub calibration: Option<Box<Calibration>>,
     /// Where it is kept.
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.
@@ -211,6 +238,7 @@ impl From<Ended> for LastSession {
         Self {
             is_stopped: ended.is_stopped(),
             artifact: ended.artifact,
+            calibration: ended.calibration,
             path: ended.path,
             error: ended.error.map(|error| error.to_string()),
         }
@@ -239,6 +267,7 @@ impl App {
             iterations: Vec::new(),
             log: VecDeque::new(),
             last: None,
+            judged: None,
             cost: cost::Shown::default(),
             out,
             ending: None,

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::state::profile::Edited;
-use super::subject::What;
 use super::terminal::Guard;
 use crate::bench::profile;
+use crate::bench::subject::What;
 use crate::error::Result;
 
 /// Lets the user edit the document.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::app::{App, Kind, Running, Screen};
 use super::snapshot::{CpuNow, IterationRow, ServerNow, ShardRow, Snapshot, StreamNote, Waits};
 use super::state::profile::Resolution;
-use super::subject::Subject;
 use super::theme::{Colours, Environment, Theme};
 use crate::bench::control::Wish;
 use crate::bench::order::Arm;
 use crate::bench::progress::Upcoming;
 use crate::bench::server_work::BackendWork;
+use crate::bench::subject::Subject;
 use crate::telemetry::counters::{Phase, Side, Totals};
 
 /// No colours, ASCII.

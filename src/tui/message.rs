@@ -12,9 +12,10 @@ use crossterm::event::Event;
 use super::saved;
 use super::snapshot::Snapshot;
 use super::state::profile::{Edited, Loaded};
-use super::subject::{Subject, What};
 use crate::bench::artifact::Artifact;
 use crate::bench::control::Wish;
+use crate::bench::noise::Calibration;
+use crate::bench::subject::{Subject, What};
 use crate::bench::tune::artifact::TuneArtifact;
 use crate::error::{Error, Kind};
 
@@ -68,8 +69,8 @@ pub struct Ended {
     pub artifact: Option<Artifact>,
     /// The same of a tuning.
     pub tuning: Option<Arc<TuneArtifact>>,
-    /// What it found, where that is no artifact to look at: a line for the user.
-    pub said: Option<String>,
+    /// The same of a calibration.
+    pub calibration: Option<Box<Calibration>>,
     /// The file that was written.
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.

@@ -29,7 +29,6 @@ mod saved;
 mod sessions;
 pub mod snapshot;
 mod state;
-mod subject;
 mod terminal;
 mod theme;
 mod update;
@@ -48,12 +47,11 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-pub use app::{Ending, Screen};
+pub use app::{Ending, Judged, LastSession, Screen};
 pub use memory::Memory;
-pub use subject::{Subject, What};
 pub use theme::{Colours, Environment};
 
-use crate::bench::artifact::Artifact;
+use crate::bench::subject::Subject;
 use crate::error::{Error, Kind, Result};
 use app::App;
 use message::{Effect, Msg, Signal, Told};
@@ -91,10 +89,10 @@ pub struct Options {
 pub struct Closed {
     /// How.
     pub ending: Ending,
-    /// What the last session has measured, if anything.
-    pub artifact: Option<Artifact>,
-    /// Where it is kept.
-    pub path: Option<PathBuf>,
+    /// What the last session has measured, if there was one.
+    pub last: Option<LastSession>,
+    /// What the last benchmark says to who asks for an exit code; none where none was begun.
+    pub judged: Option<Judged>,
     /// What could not be cleaned up.
     pub leftovers: Vec<String>,
 }
@@ -306,8 +304,8 @@ impl Workbench {
         if ending == Ending::AtOnce {
             return Ok(Closed {
                 ending,
-                artifact: None,
-                path: None,
+                last: None,
+                judged: None,
                 leftovers: self.rim.would_leave(),
             });
         }
@@ -322,14 +320,10 @@ impl Workbench {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(outcome) => outcome?,
         }
-        let (artifact, path) = match self.app.last {
-            Some(last) => (last.artifact, last.path),
-            None => (None, None),
-        };
         Ok(Closed {
             ending,
-            artifact,
-            path,
+            last: self.app.last,
+            judged: self.app.judged,
             leftovers,
         })
     }

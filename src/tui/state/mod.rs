@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod history;
+pub mod measured;
 pub mod profile;
 pub mod run;
 pub mod tune;

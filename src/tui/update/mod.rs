@@ -16,12 +16,13 @@ use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
-use super::app::{App, Ending, Kind, LastSession, Overlay, Running, Screen, Typing};
+use super::app::{App, Ending, Judged, Kind, LastSession, Overlay, Running, Screen, Typing};
 use super::keymap::{self, Action, Motion};
 use super::message::{Effect, Ended, Msg, Signal, Start, Told};
 use super::saved::Reply;
 use super::snapshot::Shared;
 use crate::bench::control::Wish;
+use crate::bench::noise::Calibration;
 
 /// Past the end of every text.
 const FAR: usize = 1 << 30;
@@ -100,7 +101,9 @@ pub fn begin(app: &mut App, kind: Kind, screen: Screen, start: Start) -> Vec<Eff
 }
 
 fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
-    let then_quit = app.running.take().is_some_and(|running| running.then_quit);
+    let running = app.running.take();
+    let kind = running.as_ref().map(|running| running.kind);
+    let then_quit = running.is_some_and(|running| running.then_quit);
     for left in &ended.leftovers {
         app.log(
             String::new(),
@@ -121,11 +124,13 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
             app.log(String::new(), text.clone());
             app.failed(text);
         }
-        None => app.done(ended.said.clone().unwrap_or(kept)),
+        None => app.done(ended.calibration.as_deref().map_or(kept, found)),
+    }
+    if kind == Some(Kind::Benchmark) {
+        app.judged = Some(Judged::from(&ended));
     }
     tune::ended(app, ended.tuning.clone(), ended.path.clone());
-    // a calibration is kept elsewhere, and said itself what it found
-    if let (Some(artifact), None) = (&ended.artifact, &ended.said) {
+    if let Some(artifact) = &ended.artifact {
         compare::measured(app, artifact);
     }
     app.seen = Shared::new(app.pending.take().unwrap_or(app.seen.clone()).ended());
@@ -139,6 +144,14 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
         Screen::History | Screen::Compare => show(app, app.screen),
         _ => Vec::new(),
     }
+}
+
+/// What a calibration found, in a line.
+fn found(calibration: &Calibration) -> String {
+    format!(
+        "the noise floor of {} here is {:.1} %, from {} pairs",
+        calibration.session.profile.name, calibration.floor.percent, calibration.floor.pairs
+    )
 }
 
 /// What was asked about saved artifacts is answered.

@@ -10,6 +10,7 @@ use crossterm::event::{
 use super::update;
 use crate::bench::control::Wish;
 use crate::bench::order::Arm;
+use crate::bench::subject::What;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::telemetry::counters::Phase;
 use crate::tui::app::{App, Ending, Overlay, Screen};
@@ -297,4 +298,34 @@ fn the_wheel_moves_and_a_click_on_a_tab_shows_its_screen() {
     assert_eq!(app.screen, Screen::Tune);
     update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 2));
     assert_eq!(app.screen, Screen::Tune);
+}
+
+#[test]
+fn another_profile_keeps_the_rows_and_a_document_says_that_it_cannot() {
+    let mut app = at_rest(Screen::Profile);
+    app.subject.rows = Some(500);
+    app.profile.pane = Pane::Profiles;
+    press(&mut app, "Down Enter");
+    assert_eq!(app.subject.name(), "medium");
+    assert_eq!(app.subject.rows, Some(500));
+    let document = What::Pipeline("p.yaml".into());
+    app.profile.offer(&app.subject.what.clone(), &[document]);
+    press(&mut app, "G Enter");
+    assert_eq!(app.subject.rows, None);
+    let said = app.note.as_ref().unwrap();
+    assert!(said.text.contains("500"), "{}", said.text);
+}
+
+#[test]
+fn until_resolved_and_gates_are_chosen_by_keys() {
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "/ u n t i l Enter Enter");
+    assert!(app.subject.until_resolved);
+    press(&mut app, "/ ^u g a t e Enter Enter r s s _ p e a k");
+    assert!(app.subject.gates.metrics.is_empty());
+    press(&mut app, "Enter");
+    assert_eq!(
+        app.subject.arguments().join(" "),
+        "--profile small --gate rss_peak --until-resolved"
+    );
 }

@@ -5,8 +5,8 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
 use super::view;
+use crate::bench::subject::Subject;
 use crate::tui::app::{App, Screen};
-use crate::tui::subject::Subject;
 use crate::tui::theme::{Colours, Environment, Theme};
 
 /// A theme without colours: with characters beyond ASCII, or without.

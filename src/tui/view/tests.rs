@@ -126,6 +126,17 @@ fn a_calibration_counts_its_own_pairs() {
     );
 }
 
+#[test]
+fn a_session_until_resolved_counts_up_to_its_next_look() {
+    let mut app = under_way(Screen::Run);
+    if let Some(running) = &mut app.running {
+        running.subject.until_resolved = true;
+    }
+    let shown = text(&drawn(&mut app, 120, 36));
+    let headline = shown.lines().next().unwrap();
+    assert!(headline.contains("pair 2/8 look 1/3 AFTER"), "{headline}");
+}
+
 /// Every size from nothing to more than a screen needs, in states that take turns.
 fn at_every_size(screen: Screen) {
     let overlays = [

@@ -14,6 +14,7 @@ mod confirm;
 mod doctor;
 mod export;
 mod gates;
+mod grammar;
 mod history;
 mod interrupt;
 mod man;

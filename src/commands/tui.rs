@@ -1,6 +1,6 @@
 //! `rb-bench tui`: from what was typed to the workbench, and what it leaves in the terminal.
 
-use super::{gates, print_error, print_line, subject};
+use super::{gates, grammar, print_error, print_line, subject};
 use crate::bench::subject::{Gates, What};
 use crate::cli::{ColorChoice, SubjectFlags, TuiArgs};
 use crate::error::{Error, Kind, Result};
@@ -42,6 +42,7 @@ pub(super) fn run(args: &TuiArgs) -> Result<u8> {
         starts,
         colours,
         out,
+        grammar: grammar::grammar(),
         memory,
     };
     let closed = tui::run(options, runtime.handle())?;

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cost;
+use super::grammar::Grammar;
 use super::keymap::Context;
 use super::message::{Ended, Note};
 use super::snapshot::{IterationRow, Shared};
-use super::state::{compare, history, profile, run, tune};
+use super::state::{compare, history, profile, prompt, run, tune};
 use super::theme::Theme;
 use crate::bench::artifact::{Artifact, ComparisonRecord};
 use crate::bench::control::Wish;
@@ -69,6 +70,8 @@ pub enum Overlay {
     Explain,
     /// Every event.
     Log,
+    /// What a line of the prompt came to, where that is nothing to run.
+    Said,
     /// What is to become of the run.
     Quitting,
 }
@@ -161,6 +164,12 @@ pub struct App {
     pub overlay_scroll: usize,
     /// What is being typed; it belongs to the screen.
     pub typing: Option<Typing>,
+    /// What can be typed in the prompt.
+    pub grammar: Grammar,
+    /// The prompt's own.
+    pub prompt: prompt::State,
+    /// What a line of the prompt came to, where that is nothing to run: what it is, and the text.
+    pub said: (String, String),
     /// The line at the bottom.
     pub note: Option<Note>,
     /// What is going to be measured.
@@ -248,7 +257,13 @@ impl From<Ended> for LastSession {
 impl App {
     /// A workbench that shows a screen and has done nothing yet.
     #[must_use]
-    pub fn new(screen: Screen, subject: Subject, theme: Theme, out: PathBuf) -> Self {
+    pub fn new(
+        screen: Screen,
+        subject: Subject,
+        theme: Theme,
+        out: PathBuf,
+        grammar: Grammar,
+    ) -> Self {
         Self {
             screen,
             theme,
@@ -259,6 +274,9 @@ impl App {
             overlay: None,
             overlay_scroll: 0,
             typing: None,
+            grammar,
+            prompt: prompt::State::default(),
+            said: (String::new(), String::new()),
             note: None,
             subject,
             running: None,
@@ -285,6 +303,7 @@ impl App {
         match self.overlay {
             Some(Overlay::Quitting) => Context::Quitting,
             Some(_) => Context::Overlay,
+            None if self.prompt.line.is_some() => Context::Prompt,
             None => Context::Screen(self.screen),
         }
     }

@@ -40,6 +40,8 @@ pub enum Msg {
     Note(Note),
     /// A profile was read, or could not be.
     Loaded(Box<Loaded>),
+    /// A command of the prompt has ended: how, in a line for the user.
+    Ran(Note),
     /// The editor is done with a document.
     Edited(Edited),
     /// Saved artifacts were looked up, compared or written.
@@ -147,6 +149,8 @@ pub enum Effect {
     Load(Box<Subject>),
     /// Give the terminal to the user's editor for this profile's document.
     Edit(Box<Subject>),
+    /// Give the terminal to another rb-bench that runs these words.
+    Command(Vec<String>),
     /// Keep in mind what was chosen last.
     Remember(What),
     /// Look something up among saved artifacts, or write something that is made of them.

@@ -15,11 +15,14 @@
 mod action;
 mod app;
 mod choices;
+mod command;
 mod cost;
 mod editor;
 #[cfg(test)]
 mod examples;
 mod feed;
+mod foreground;
+pub mod grammar;
 pub mod keymap;
 mod live;
 mod memory;
@@ -54,6 +57,7 @@ pub use theme::{Colours, Environment};
 use crate::bench::subject::Subject;
 use crate::error::{Error, Kind, Result};
 use app::App;
+use grammar::Grammar;
 use message::{Effect, Msg, Signal, Told};
 use rim::Rim;
 use snapshot::Shared;
@@ -80,6 +84,8 @@ pub struct Options {
     pub colours: Colours,
     /// Directory of the artifacts.
     pub out: PathBuf,
+    /// What can be typed in the prompt.
+    pub grammar: Grammar,
     /// What is kept from one workbench to the next.
     pub memory: Memory,
 }
@@ -138,7 +144,13 @@ pub fn run(options: Options, runtime: &Handle) -> Result<Closed> {
     let leaving = Arc::new(AtomicBool::new(false));
     listen(runtime, &replies, &leaving)?;
     let mut workbench = Workbench {
-        app: App::new(screen, options.subject, theme, options.out.clone()),
+        app: App::new(
+            screen,
+            options.subject,
+            theme,
+            options.out.clone(),
+            options.grammar,
+        ),
         rim: Rim::new(
             runtime.clone(),
             replies,
@@ -183,6 +195,13 @@ fn listen(runtime: &Handle, replies: &mpsc::Sender<Msg>, leaving: &Arc<AtomicBoo
         runtime.spawn(async move {
             let mut heard = 0_u32;
             while signals.recv().await.is_some() {
+                if terminal::is_lent() {
+                    match meaning {
+                        Signal::Interrupt => continue,
+                        Signal::Terminate => foreground::end(),
+                        Signal::Stop => {}
+                    }
+                }
                 heard += 1;
                 let again = meaning == Signal::Terminate && heard > 1;
                 if meaning != Signal::Stop && (leaving.load(Relaxed) || again) {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::choices;
+use super::command;
 use super::cost::Cost;
 use super::editor;
 use super::feed::Feed;
@@ -121,6 +122,10 @@ impl Rim {
             Effect::Edit(subject) => {
                 let edited = editor::edit(&subject.what, terminal)?;
                 self.reply(Msg::Edited(edited));
+            }
+            Effect::Command(words) => {
+                let note = command::run(&words, terminal)?;
+                self.reply(Msg::Ran(note));
             }
             Effect::Remember(what) => self.memory.remember(&what.kept()),
             Effect::Saved(request) => {

@@ -27,7 +27,7 @@ use crate::cluster;
 use crate::error::{Error, Result};
 
 /// Where artifacts are kept where nothing else is asked for.
-const OUT: &str = "bench-results";
+pub const OUT: &str = "bench-results";
 
 /// What every session is given.
 pub(super) struct Context {

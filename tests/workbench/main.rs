@@ -7,6 +7,7 @@ mod support;
 
 #[path = "../support/place.rs"]
 mod place;
+mod prompt;
 mod terminal;
 
 use std::fs;

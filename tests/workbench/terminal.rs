@@ -129,6 +129,11 @@ impl Terminal {
 
     /// Everything is as it was before the workbench was started, and was given back once.
     pub(crate) fn assert_is_as_before(&self, before: &Termios) {
+        self.assert_was_given_back(before, 1);
+    }
+
+    /// The same, where it was lent in between: it was given back as often as it was taken.
+    pub(crate) fn assert_was_given_back(&self, before: &Termios, times: usize) {
         assert_eq!(&self.settings(), before);
         self.wait_until("the usual screen", |screen| !screen.alternate_screen());
         let sent = self.sent.0.lock().unwrap();
@@ -139,7 +144,10 @@ impl Terminal {
             let windows = sent.bytes.windows(sequence.len());
             windows.filter(|window| *window == sequence).count()
         };
-        assert_eq!((count(b"\x1b[?1049h"), count(b"\x1b[?1049l")), (1, 1));
+        assert_eq!(
+            (count(b"\x1b[?1049h"), count(b"\x1b[?1049l")),
+            (times, times)
+        );
     }
 
     /// Takes the terminal away, as a closed connection does.

@@ -31,7 +31,13 @@ pub(crate) fn coloured() -> Theme {
 /// A workbench that shows a screen.
 pub(crate) fn app(screen: Screen, theme: Theme) -> App {
     let subject = Subject::of_profile("medium");
-    App::new(screen, subject, theme, "bench-results".into())
+    App::new(
+        screen,
+        subject,
+        theme,
+        "bench-results".into(),
+        crate::tui::grammar::tests::example(),
+    )
 }
 
 /// What is drawn at this size.

@@ -38,6 +38,7 @@ pub mod server_work;
 pub mod session;
 pub mod stats;
 pub mod store;
+pub mod subject;
 pub mod summary;
 pub mod target;
 mod traces;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use super::artifact::{Artifact, SCHEMA};
 use super::tune::{self, artifact::TuneArtifact};
@@ -254,12 +255,23 @@ fn disarm(json: &mut [u8]) {
 
 fn not_readable(error: &serde_json::Error, path: &Path) -> Error {
     let path = path.display();
-    let message = if error.is_eof() {
-        format!("{path} ends in the middle: it is empty or was cut off")
-    } else {
-        format!("{path} is not an artifact of rb-bench: {error}")
-    };
-    Error::new(Kind::Data, message)
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => Error::new(
+            Kind::Data,
+            format!("{path} ends in the middle: it is empty or was cut off"),
+        ),
+        Category::Syntax | Category::Io => Error::new(
+            Kind::Data,
+            format!("{path} is not JSON, at line {line}, column {column}"),
+        ),
+        // the field that does not fit ends there
+        Category::Data => Error::new(
+            Kind::Data,
+            format!("{path} lacks a field of its format or has another type there, before line {line}, column {column}"),
+        )
+        .remedy("hold it against `rb-bench schema`, or delete it"),
+    }
 }
 
 /// Whether a format is our own, of a later major version.
@@ -428,14 +440,17 @@ mod tests {
         let whole = serde_json::to_string(&examples::session()).unwrap();
         insta::assert_snapshot!(refusal(""), @"x.json ends in the middle: it is empty or was cut off");
         insta::assert_snapshot!(refusal(&whole[..whole.len() / 2]), @"x.json ends in the middle: it is empty or was cut off");
-        insta::assert_snapshot!(refusal("benchmark,mean\n"), @"x.json is not an artifact of rb-bench: expected value at line 1 column 1");
+        insta::assert_snapshot!(refusal("benchmark,mean\n"), @"x.json is not JSON, at line 1, column 1");
         insta::assert_snapshot!(refusal(r#"{"results": []}"#), @"x.json is not an artifact of rb-bench");
         insta::assert_snapshot!(refusal(r#"{"schema": "rb-bench.run.v2"}"#), @"
         x.json has the format `rb-bench.run.v2`; this version reads `rb-bench.run.v1`
           what to do: read it with a newer rb-bench
         ");
         insta::assert_snapshot!(refusal(r#"{"schema": "someone.else.v1"}"#), @"x.json has the format `someone.else.v1`; this version reads `rb-bench.run.v1`");
-        insta::assert_snapshot!(refusal(r#"{"schema": "rb-bench.run.v1"}"#), @"x.json is not an artifact of rb-bench: missing field `id` at line 1 column 29");
+        insta::assert_snapshot!(refusal(r#"{"schema": "rb-bench.run.v1"}"#), @"
+        x.json lacks a field of its format or has another type there, before line 1, column 29
+          what to do: hold it against `rb-bench schema`, or delete it
+        ");
     }
 
     #[test]

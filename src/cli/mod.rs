@@ -8,6 +8,7 @@ mod cdc;
 mod cluster;
 mod destination;
 mod doctor;
+mod measured;
 mod papers;
 mod run;
 mod saved;
@@ -17,13 +18,12 @@ mod tune;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use self::bench::{
-    Arms, BenchArgs, CalibrateArgs, GateFlags, ProfilesAction, ProfilesArgs, SelftestArgs,
-};
+pub use self::bench::{BenchArgs, CalibrateArgs, ProfilesAction, ProfilesArgs, SelftestArgs};
 pub use self::cdc::{CdcAction, CdcArgs};
 pub use self::cluster::{AttendArgs, ClusterAction, ClusterArgs, ClusterOptions, SuperviseArgs};
 pub use self::destination::{DestinationFlags, MarksAction, MarksArgs, RunsAction, RunsArgs};
 pub use self::doctor::DoctorArgs;
+pub use self::measured::{Arms, GateFlags, MeasuredFlags};
 pub use self::papers::{CompletionsArgs, ManArgs, Shell};
 pub use self::run::{CheckArgs, CopyArgs, RunArgs, RunFlags};
 pub use self::saved::{

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::bench::percent;
+use super::measured::percent;
 use super::{Format, GateFlags};
 
 /// `rb-bench compare BEFORE [AFTER]`

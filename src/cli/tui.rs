@@ -1,10 +1,8 @@
 //! The workbench as it was typed.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
-use super::{Arms, GuardChoice, SubjectFlags};
+use super::MeasuredFlags;
 
 /// `rb-bench tui`
 #[derive(Debug, Args)]
@@ -13,42 +11,15 @@ use super::{Arms, GuardChoice, SubjectFlags};
   rb-bench tui --profile large              starts the large profile at once
   rb-bench tui --pipeline pipeline.yaml     a document of yours, on its own databases
   rb-bench tui --profile small --after resources.parallelism=4
+  rb-bench tui --profile large --until-resolved --gate cpu_rb_bench_s
 
-Without --profile, --pipeline or databases it opens on the profile that was run last. `?` shows the keys.")]
+Without --profile, --pipeline or databases it opens on the profile that was run last. `?` shows the keys, `!` runs any other command.
+With --fail-on-regression or --require-conclusive it exits by the verdicts of the last
+benchmark that was measured in it, as a benchmark without a screen does.")]
 pub struct TuiArgs {
-    /// What is measured, and on which databases.
+    /// What is measured, how often, and how it is judged.
     #[command(flatten)]
-    pub subject: SubjectFlags,
-    /// Pairs to measure (iterations with --arms one); the profile's when omitted
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub iters: Option<u32>,
-    /// Warm-up iterations of each arm, never counted; the profile's when omitted
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
-    pub warmup: Option<u32>,
-    /// Setting of the before arm, dotted (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub before: Vec<String>,
-    /// Setting of the after arm, dotted (repeatable)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub after: Vec<String>,
-    /// Measure both arms in pairs, or the after arm alone
-    #[arg(long, value_enum, default_value_t)]
-    pub arms: Arms,
-    /// Directory for the artifacts
-    #[arg(long, value_name = "DIR", default_value = "bench-results")]
-    pub out: PathBuf,
-    /// A name for the sessions, kept in their artifacts
-    #[arg(long, value_name = "TEXT")]
-    pub label: Option<String>,
-    /// Seed of the order of arms; random when omitted
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Smallest change that counts, percent of wall time
-    #[arg(long, value_name = "PERCENT", default_value_t = 2.0, value_parser = super::bench::percent)]
-    pub noise_threshold: f64,
-    /// What is done about a machine that is not quiet
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub guard: GuardChoice,
+    pub measured: MeasuredFlags,
     /// Colours: unless NO_COLOR says otherwise, in any case, in no case
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub color: ColorChoice,

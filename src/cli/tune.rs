@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::bench::percent;
+use super::measured::percent;
 use super::{Format, SubjectFlags};
 
 /// `rb-bench tune`

@@ -22,12 +22,12 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
         .iter()
         .map(|name| name.parse())
         .collect::<Result<_>>()?;
-    let metrics = gates::metrics(&args.gates)?;
+    let gated = gates::typed(&args.gates)?;
     let (before, _) = archive::named(&args.before, &args.out)?;
     let compared = match &args.after {
         None => {
             let typed = args.noise_threshold.map(|percent| percent / 100.0);
-            let rules = compared::rules_of(&before, typed)?.with_gates(&metrics);
+            let rules = compared::rules_of(&before, typed)?.with_gates(&gated.metrics);
             Compared::within(&before, &rules)?
         }
         Some(after) => {
@@ -38,7 +38,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
             };
             let side = |session| Side { session, arm };
             let rules = compared::rules_between([&before, &after], args.noise_threshold)
-                .with_gates(&metrics);
+                .with_gates(&gated.metrics);
             Compared::between(side(&before), side(&after), &rules, &allowed)?
         }
     };
@@ -54,7 +54,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8> {
         )
         .remedy("measure more (--iters), or leave it out"));
     }
-    Ok(gates::exit_code(&args.gates, compared.verdicts.iter()))
+    Ok(gates::exit_code(&gated, compared.verdicts.iter()))
 }
 
 fn print(args: &CompareArgs, compared: &Compared) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What verdicts do to the exit code, of a benchmark and of a comparison alike.
 
 use crate::bench::artifact::ComparisonRecord;
-use crate::bench::metric::Metric;
+use crate::bench::subject::Gates;
 use crate::cli::GateFlags;
 use crate::error::Result;
 
@@ -12,26 +12,34 @@ const REGRESSION: u8 = 3;
 /// A gated metric has no clear verdict, with `--require-conclusive`.
 const INCONCLUSIVE: u8 = 4;
 
-/// The metrics that were asked for.
+/// The gates that were asked for.
 ///
 /// # Errors
-/// `Kind::Usage` for an unknown one.
-pub(super) fn metrics(flags: &GateFlags) -> Result<Vec<Metric>> {
-    flags.metrics.iter().map(|name| name.parse()).collect()
+/// `Kind::Usage` for an unknown metric.
+pub(super) fn typed(flags: &GateFlags) -> Result<Gates> {
+    Ok(Gates {
+        fail_on_regression: flags.fail_on_regression,
+        require_conclusive: flags.require_conclusive,
+        metrics: flags
+            .metrics
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<_>>()?,
+    })
 }
 
 /// The exit code of a command that ended well with these verdicts; a regression outweighs a verdict
 /// that is not clear.
 pub(super) fn exit_code<'a>(
-    flags: &GateFlags,
+    gates: &Gates,
     verdicts: impl Iterator<Item = &'a ComparisonRecord>,
 ) -> u8 {
     let mut code = 0;
     for comparison in verdicts {
         match comparison.verdict.as_str() {
             "INVALID" => return INVALID,
-            "REGRESSED" if flags.fail_on_regression => return REGRESSION,
-            "INCONCLUSIVE" | "INSUFFICIENT DATA" if flags.require_conclusive => code = INCONCLUSIVE,
+            "REGRESSED" if gates.fail_on_regression => return REGRESSION,
+            "INCONCLUSIVE" | "INSUFFICIENT DATA" if gates.require_conclusive => code = INCONCLUSIVE,
             _ => {}
         }
     }
@@ -43,6 +51,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::bench::metric::Metric;
     use crate::bench::rules::Rules;
     use crate::bench::verdict::Comparison;
     use crate::cli::Cli;
@@ -56,12 +65,12 @@ mod tests {
     fn verdicts_decide_the_exit_code_where_they_are_asked_to() {
         let (slower, same, few) = (record(0.5, 6), record(1.0, 6), record(1.0, 5));
         let code = |fail_on_regression, require_conclusive, verdicts: &[&ComparisonRecord]| {
-            let flags = GateFlags {
+            let gates = Gates {
                 fail_on_regression,
                 require_conclusive,
                 metrics: Vec::new(),
             };
-            exit_code(&flags, verdicts.iter().copied())
+            exit_code(&gates, verdicts.iter().copied())
         };
         assert_eq!(code(false, false, &[&slower, &few]), 0);
         assert_eq!(code(true, false, &[&same, &slower]), 3);

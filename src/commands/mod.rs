@@ -14,6 +14,7 @@ mod confirm;
 mod doctor;
 mod export;
 mod gates;
+mod grammar;
 mod history;
 mod interrupt;
 mod man;
@@ -64,7 +65,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Doctor(args)) => in_runtime(doctor::run(args)),
         Some(Command::Completions(args)) => completions::run(args.shell),
         Some(Command::Man(args)) => man::run(args.out.as_deref()),
-        Some(Command::Tui(args)) => tui::run(args),
+        Some(Command::Tui(args)) => tui::run(&args),
         Some(Command::Tune(args)) => in_runtime(tune::run(args)),
         Some(Command::Calibrate(args)) => in_runtime(calibrate::run(args)),
         Some(Command::Selftest(args)) => selftest::run(&args),

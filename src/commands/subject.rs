@@ -1,56 +1,82 @@
-//! What is measured and on which databases: from what was typed to the library's values.
+//! What is measured and how it is judged: from what was typed to the value that plans are made from.
 
+use super::gates;
 use crate::bench::guard::GuardMode;
 use crate::bench::noise::Floors;
-use crate::bench::profile::Profile;
-use crate::bench::session::Databases;
-use crate::cli::{GuardChoice, SubjectFlags};
+use crate::bench::subject::{Subject, What};
+use crate::cli::{Arms, GuardChoice, MeasuredFlags, SubjectFlags};
 use crate::cluster::{self, ClusterOptions};
 use crate::config::types::Secret;
 use crate::error::{Error, Kind, Result};
 
-/// The profile or document, with the rows that were asked for.
+/// What is measured and where; how often is the profile's.
+pub(super) fn typed(flags: &SubjectFlags) -> Subject {
+    let urls = flags.source_url.as_ref().zip(flags.dest_url.as_ref());
+    Subject {
+        urls: urls.map(|(source, dest)| (Secret::new(source), Secret::new(dest))),
+        cluster: ClusterOptions {
+            pg_bin: flags.cluster.pg_bin.clone(),
+            cluster_dir: flags.cluster.cluster_dir.clone(),
+            ..ClusterOptions::default()
+        },
+        in_place: flags.in_place,
+        rows: flags.rows,
+        ..Subject::of(match &flags.pipeline {
+            Some(path) => What::Pipeline(path.clone()),
+            None => What::Profile(flags.profile_name().to_owned()),
+        })
+    }
+}
+
+/// The same with all that a benchmark is told.
 ///
 /// # Errors
-/// `Kind::Usage` for a flag that would be ignored: the user believes it did something.
-pub(super) fn profile(flags: &SubjectFlags) -> Result<Profile> {
-    let managed = flags.source_url.is_none() && flags.pipeline.is_none();
-    let wrong = if flags.rows.is_some() && !managed {
-        "--rows needs the managed server: rb-bench does not change how many rows a database of yours has"
-    } else if flags.in_place && managed {
-        "--in-place needs --source-url and --dest-url, or --pipeline: on the managed server every table is rb-bench's own"
+/// `Kind::Usage` for an unknown metric, and for a flag that would be ignored: the user believes it did
+/// something.
+pub(super) fn measured(flags: &MeasuredFlags) -> Result<Subject> {
+    let subject = Subject {
+        iters: flags.iters,
+        warmup: flags.warmup,
+        both_arms: flags.arms == Arms::Both,
+        before: flags.before.clone(),
+        after: flags.after.clone(),
+        label: flags.label.clone(),
+        seed: flags.seed,
+        noise_threshold: flags.noise_threshold,
+        until_resolved: flags.until_resolved,
+        gates: gates::typed(&flags.gates)?,
+        before_bin: flags.before_bin.clone(),
+        after_bin: flags.after_bin.clone(),
+        guard: guard(flags.guard),
+        ..typed(&flags.subject)
+    };
+    refuse_what_has_no_effect(&subject)?;
+    Ok(subject)
+}
+
+fn refuse_what_has_no_effect(subject: &Subject) -> Result<()> {
+    let wrong = if subject.both_arms {
+        return Ok(());
+    } else if subject.before_bin.is_some() {
+        "--before-bin needs both arms: --arms one measures the after arm alone"
+    } else if !subject.before.is_empty() {
+        "--before needs both arms: --arms one measures the after arm alone"
+    } else if subject.until_resolved || subject.gates.is_any() {
+        "a verdict needs both arms: --arms one measures the after arm alone"
     } else {
-        let profile = match &flags.pipeline {
-            Some(path) => Profile::of_pipeline(path)?,
-            None => Profile::find(flags.profile_name())?,
-        };
-        return Ok(profile.with_rows(flags.rows));
+        return Ok(());
     };
     Err(Error::new(Kind::Usage, wrong))
 }
 
-/// The databases: those whose URLs were given, a document's own, or the managed ones.
-pub(super) fn databases(flags: &SubjectFlags, of_document: bool) -> Databases {
-    match (&flags.source_url, &flags.dest_url) {
-        (Some(source), Some(destination)) => Databases::Given {
-            source: Secret::new(source),
-            destination: Secret::new(destination),
-        },
-        _ if of_document => Databases::OfDocument,
-        _ => Databases::Managed(cluster_options(flags)),
-    }
-}
-
 /// Where measured noise is kept.
-pub(super) fn floors(flags: &SubjectFlags) -> Result<Floors> {
-    Ok(Floors::beside(&cluster::home(&cluster_options(flags))?))
+pub(super) fn floors(subject: &Subject) -> Result<Floors> {
+    Ok(Floors::beside(&cluster::home(&subject.cluster)?))
 }
 
 /// The same, in a place that is made for it.
-pub(super) fn floors_to_fill(flags: &SubjectFlags) -> Result<Floors> {
-    Ok(Floors::beside(&cluster::make_home(&cluster_options(
-        flags,
-    ))?))
+pub(super) fn floors_to_fill(subject: &Subject) -> Result<Floors> {
+    Ok(Floors::beside(&cluster::make_home(&subject.cluster)?))
 }
 
 /// What is done about a machine that is not quiet.
@@ -63,10 +89,8 @@ pub(super) fn guard(choice: GuardChoice) -> GuardMode {
     }
 }
 
-fn cluster_options(flags: &SubjectFlags) -> ClusterOptions {
-    ClusterOptions {
-        pg_bin: flags.cluster.pg_bin.clone(),
-        cluster_dir: flags.cluster.cluster_dir.clone(),
-        ..ClusterOptions::default()
-    }
+/// The arguments that were typed, secrets masked.
+pub(super) fn typed_arguments() -> Vec<String> {
+    let typed = std::env::args().skip(1);
+    typed.map(|a| crate::config::mask_secrets(&a)).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{bench, print_line, subject};
 use crate::bench::rules::Rules;
-use crate::bench::session::Plan;
+use crate::bench::session::{Databases, Plan};
 use crate::bench::store::Output;
 use crate::bench::tune::isolate::{self, IsolatePlan};
 use crate::bench::tune::knob::Knob;
@@ -10,7 +10,6 @@ use crate::bench::tune::recorder::Outcome;
 use crate::bench::tune::tuning::{self, TunePlan};
 use crate::bench::tune::{self, document};
 use crate::cli::{Format, TuneArgs};
-use crate::config::mask_secrets;
 use crate::error::{Error, Kind, Result};
 use crate::report::{self, Paper};
 
@@ -33,8 +32,8 @@ pub(super) async fn run(args: TuneArgs) -> Result<u8> {
         None => plan(&args)?,
         Some(artifact) => tune::plan::again(
             artifact,
-            |of_document| subject::databases(&args.subject, of_document),
-            typed_arguments(),
+            |of_document| databases(&args, of_document),
+            subject::typed_arguments(),
         )?,
     };
     if args.fail_on_regret.is_some() && plan.session.pairs < LEAST_PAIRS {
@@ -80,7 +79,8 @@ fn plan(args: &TuneArgs) -> Result<TunePlan> {
 
 /// What was typed of what and where.
 fn typed(args: &TuneArgs) -> Result<Plan> {
-    let profile = subject::profile(&args.subject)?;
+    let subject = subject::typed(&args.subject);
+    let profile = subject.base()?;
     Ok(Plan {
         label: args.label.clone(),
         warmup: args.warmup.unwrap_or(profile.warmup),
@@ -89,17 +89,17 @@ fn typed(args: &TuneArgs) -> Result<Plan> {
             .seed
             .unwrap_or_else(|| u64::from(rand::random::<u32>())),
         rules: Rules::at(args.noise_threshold / 100.0),
-        in_place: args.subject.in_place,
-        ..tune::plan::session(
-            profile,
-            subject::databases(&args.subject, args.subject.pipeline.is_some()),
-            typed_arguments(),
-        )
+        in_place: subject.in_place,
+        ..tune::plan::session(profile, subject.databases(), subject::typed_arguments())
     })
 }
 
-fn typed_arguments() -> Vec<String> {
-    std::env::args().skip(1).map(|a| mask_secrets(&a)).collect()
+/// On which databases a tuning goes on: those that were given, else those of its own document.
+fn databases(args: &TuneArgs, of_document: bool) -> Databases {
+    match subject::typed(&args.subject).databases() {
+        Databases::Managed(_) if of_document => Databases::OfDocument,
+        databases => databases,
+    }
 }
 
 /// The whole and each side alone.

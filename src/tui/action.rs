@@ -62,6 +62,12 @@ pub enum Action {
     FinishPair,
     /// Abort the run from the dialog.
     AbortRun,
+    /// Let the run end after this pair, and stay.
+    Finish,
+    /// Type a command of rb-bench.
+    Command,
+    /// Complete what is typed.
+    Complete,
     /// Close the dialog and go on.
     Stay,
     /// Tune the parallelism of what is chosen.

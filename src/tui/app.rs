@@ -7,14 +7,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cost;
+use super::grammar::Grammar;
 use super::keymap::Context;
 use super::message::{Ended, Note};
 use super::snapshot::{IterationRow, Shared};
-use super::state::{compare, history, profile, run, tune};
-use super::subject::Subject;
+use super::state::{compare, history, profile, prompt, run, tune};
 use super::theme::Theme;
-use crate::bench::artifact::Artifact;
+use crate::bench::artifact::{Artifact, ComparisonRecord};
 use crate::bench::control::Wish;
+use crate::bench::noise::Calibration;
+use crate::bench::subject::Subject;
+use crate::error::Error;
 
 /// Lines of the log that are kept.
 const LOG_KEPT: usize = 2_000;
@@ -67,6 +70,8 @@ pub enum Overlay {
     Explain,
     /// Every event.
     Log,
+    /// What a line of the prompt came to, where that is nothing to run.
+    Said,
     /// What is to become of the run.
     Quitting,
 }
@@ -159,6 +164,12 @@ pub struct App {
     pub overlay_scroll: usize,
     /// What is being typed; it belongs to the screen.
     pub typing: Option<Typing>,
+    /// What can be typed in the prompt.
+    pub grammar: Grammar,
+    /// The prompt's own.
+    pub prompt: prompt::State,
+    /// What a line of the prompt came to, where that is nothing to run: what it is, and the text.
+    pub said: (String, String),
     /// The line at the bottom.
     pub note: Option<Note>,
     /// What is going to be measured.
@@ -175,6 +186,8 @@ pub struct App {
     pub log: VecDeque<LogLine>,
     /// How the last session ended.
     pub last: Option<LastSession>,
+    /// What the last benchmark says to who asks for an exit code.
+    pub judged: Option<Judged>,
     /// What the workbench itself costs.
     pub cost: cost::Shown,
     /// Directory of the artifacts.
@@ -193,11 +206,34 @@ pub struct App {
     pub profile: profile::State,
 }
 
+/// What the last benchmark says to who asks for an exit code.
+#[derive(Debug)]
+pub struct Judged {
+    /// Its verdicts; none where nothing was measured.
+    pub verdicts: Vec<ComparisonRecord>,
+    /// The exit code of the error that it ended with.
+    pub error: Option<u8>,
+}
+
+impl From<&Ended> for Judged {
+    fn from(ended: &Ended) -> Self {
+        let artifact = ended.artifact.iter();
+        Self {
+            verdicts: artifact
+                .flat_map(|artifact| artifact.summary.verdicts().cloned())
+                .collect(),
+            error: ended.error.as_ref().map(Error::exit_code),
+        }
+    }
+}
+
 /// How the last session ended.
 #[derive(Debug)]
 pub struct LastSession {
     /// What was measured, if anything.
     pub artifact: Option<Artifact>,
+    /// What it found of the noise of this machine, if that was what it was for.
+    pub calibration: Option<Box<Calibration>>,
     /// Where it is kept.
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.
@@ -211,6 +247,7 @@ impl From<Ended> for LastSession {
         Self {
             is_stopped: ended.is_stopped(),
             artifact: ended.artifact,
+            calibration: ended.calibration,
             path: ended.path,
             error: ended.error.map(|error| error.to_string()),
         }
@@ -220,7 +257,13 @@ impl From<Ended> for LastSession {
 impl App {
     /// A workbench that shows a screen and has done nothing yet.
     #[must_use]
-    pub fn new(screen: Screen, subject: Subject, theme: Theme, out: PathBuf) -> Self {
+    pub fn new(
+        screen: Screen,
+        subject: Subject,
+        theme: Theme,
+        out: PathBuf,
+        grammar: Grammar,
+    ) -> Self {
         Self {
             screen,
             theme,
@@ -231,6 +274,9 @@ impl App {
             overlay: None,
             overlay_scroll: 0,
             typing: None,
+            grammar,
+            prompt: prompt::State::default(),
+            said: (String::new(), String::new()),
             note: None,
             subject,
             running: None,
@@ -239,6 +285,7 @@ impl App {
             iterations: Vec::new(),
             log: VecDeque::new(),
             last: None,
+            judged: None,
             cost: cost::Shown::default(),
             out,
             ending: None,
@@ -256,6 +303,7 @@ impl App {
         match self.overlay {
             Some(Overlay::Quitting) => Context::Quitting,
             Some(_) => Context::Overlay,
+            None if self.prompt.line.is_some() => Context::Prompt,
             None => Context::Screen(self.screen),
         }
     }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::subject::What;
+use crate::bench::subject::What;
 
 /// Files that are looked at.
 const MOST: usize = 200;

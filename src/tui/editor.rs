@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::foreground::{self, Outcome};
 use super::state::profile::Edited;
-use super::subject::What;
 use super::terminal::Guard;
 use crate::bench::profile;
+use crate::bench::subject::What;
 use crate::error::Result;
 
 /// Lets the user edit the document.
@@ -24,14 +25,14 @@ pub fn edit(what: &What, terminal: &mut Guard) -> Result<Edited> {
     let before = fs::read(&path).unwrap_or_default();
     let status = terminal.lend(|| {
         // through a shell, for $EDITOR may have arguments
-        Command::new("sh")
-            .args(["-c", "${VISUAL:-${EDITOR:-vi}} \"$1\"", "sh"])
-            .arg(&path)
-            .status()
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "${VISUAL:-${EDITOR:-vi}} \"$1\"", "sh"]);
+        foreground::run(shell.arg(&path))
     })?;
     let failed = match status {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(format!("the editor failed: {status}")),
+        Ok(Outcome::Exited(0)) => None,
+        Ok(Outcome::Exited(code)) => Some(format!("the editor failed: exit code {code}")),
+        Ok(Outcome::Killed(signal)) => Some(format!("the editor was ended by {signal}")),
         Err(error) => Some(format!("cannot run an editor: {error}")),
     };
     let is_changed = fs::read(&path).is_ok_and(|after| after != before);

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, Kind, Running, Screen};
+use super::grammar::tests::example;
 use super::snapshot::{
     CpuNow, IterationRow, PlanNote, ServerNow, ShardRow, Snapshot, StreamNote, Waits,
 };
 use super::state::profile::Resolution;
-use super::subject::Subject;
 use super::theme::{Colours, Environment, Theme};
 use crate::bench::control::Wish;
 use crate::bench::order::Arm;
 use crate::bench::progress::Upcoming;
 use crate::bench::server_work::BackendWork;
+use crate::bench::subject::Subject;
 use crate::telemetry::counters::{Phase, Side, Totals};
 
 /// No colours, ASCII.
@@ -35,7 +36,13 @@ pub fn coloured() -> Theme {
 /// A workbench that has read the small profile, on two cores.
 pub fn at_rest(screen: Screen) -> App {
     let subject = Subject::of_profile("small");
-    let mut app = App::new(screen, subject, plain(), PathBuf::from("bench-results"));
+    let mut app = App::new(
+        screen,
+        subject,
+        plain(),
+        PathBuf::from("bench-results"),
+        example(),
+    );
     let base = app.subject.base().unwrap();
     app.profile.resolutions = [Arm::Before, Arm::After]
         .map(|arm| Resolution::of(arm, &base.pipeline(arm).unwrap(), 2))

@@ -18,6 +18,8 @@ pub enum Place {
     On(&'static [Screen]),
     /// Where help, the log or an explanation lies over the screen.
     Overlay,
+    /// Where a command is typed.
+    Prompt,
     /// In the question what is to become of the run.
     Quitting,
 }
@@ -88,7 +90,7 @@ const fn hinted(binding: Binding, hint: &'static str, priority: u8) -> Binding {
 
 use Action as A;
 use Motion as M;
-use Place::{Everywhere, On, Overlay, Quitting};
+use Place::{Everywhere, On, Overlay, Prompt, Quitting};
 
 const RUN: Place = On(&[Screen::Run]);
 const PROFILE: Place = On(&[Screen::Profile]);
@@ -125,10 +127,9 @@ pub const KEYMAP: &[Binding] = &[
     bind("l", &[key('l')], LIVE, A::Log, "all events"),
     hinted(bind("/", &[key('/')], HISTORY, A::Filter, "filter; Enter keeps the filter, Esc clears it"), "filter", 7),
     bind("/", &[key('/')], FILTERED, A::Filter, "filter; Enter keeps the filter, Esc clears it"),
-    hinted(bind("s", &[key('s')], HISTORY, A::Sort, "sort by the next column"), "sort", 8),
-    bind("s", &[key('s')], RUN, A::Sort, "sort by the next column"),
+    bind("s", &[key('s')], On(&[Screen::Run, Screen::History]), A::Sort, "sort by the next column"),
     bind("I", &[key('I'), (KeyCode::Char('I'), SHIFT)], On(&[Screen::Run, Screen::History]), A::Invert, "sort the other way round"),
-    bind("Enter", &[code(KeyCode::Enter)], On(&[Screen::Run]), A::Open, "open"),
+    bind("Enter", &[code(KeyCode::Enter)], RUN, A::Open, "open what the pane is about: the explanation, the comparison, all events"),
     hinted(bind("t", &[key('t')], TUNE, A::Tune, "tune the parallelism of what is chosen"), "tune", 1),
     bind("t", &[key('t')], CHOSEN, A::Tune, "tune the parallelism of what is chosen"),
     hinted(bind("w", &[key('w')], TUNE, A::Write, "write the choice into a pipeline document or profile"), "write", 3),
@@ -149,8 +150,7 @@ pub const KEYMAP: &[Binding] = &[
 
     hinted(bind("Space", &[key(' ')], LIVE, A::Freeze, "freeze the display only, and go on"), "freeze", 4),
     bind("Space", &[key(' ')], STILL, A::Freeze, "freeze the display only, and go on"),
-    hinted(bind("z", &[key('z')], PANES, A::Zoom, "give the pane the whole screen, and take it back"), "zoom", 7),
-    bind("z", &[key('z')], UNHINTED, A::Zoom, "give the pane the whole screen, and take it back"),
+    bind("z", &[key('z')], Everywhere, A::Zoom, "give the pane the whole screen, and take it back"),
     hinted(bind("x", &[key('x')], CHOSEN, A::Explain, "explain the resolved parallelism"), "explain", 5),
     bind("x", &[key('x')], SAVED, A::Explain, "explain the resolved parallelism"),
     hinted(bind("Tab", &[code(KeyCode::Tab)], PANES, A::NextPane, "next pane"), "pane", 9),
@@ -178,6 +178,8 @@ pub const KEYMAP: &[Binding] = &[
 
     bind("y", &[key('y')], Everywhere, A::Copy, "copy what the screen shows, as markdown"),
     bind("m", &[key('m')], Everywhere, A::Mouse, "take the mouse, or leave it to the terminal"),
+    bind("F", &[key('F'), (KeyCode::Char('F'), SHIFT)], Everywhere, A::Finish, "let the run end after this pair, and stay; again: let it go on"),
+    hinted(bind("!", &[key('!'), (KeyCode::Char('!'), SHIFT)], Everywhere, A::Command, "run any other command of rb-bench, typed with Tab to complete it"), "command", 2),
     hinted(bind("?", &[key('?'), (KeyCode::Char('?'), SHIFT), code(KeyCode::F(1))], Everywhere, A::Help, "help for this screen"), "help", 0),
     hinted(bind("q", &[key('q')], Everywhere, A::Back, "back; during a run it asks: finish the pair, abort, stay"), "quit", 0),
     bind("Esc", &[code(KeyCode::Esc)], Everywhere, A::Escape, "clear the filter, back from zoom"),
@@ -199,6 +201,14 @@ pub const KEYMAP: &[Binding] = &[
     bind("^z", &[ctrl('z')], Overlay, A::Suspend, "suspend"),
     bind("^l", &[ctrl('l')], Overlay, A::Redraw, "draw everything anew"),
 
+    hinted(bind("Enter", &[code(KeyCode::Enter)], Prompt, A::Run, "run it; the terminal is its own until it ends"), "run", 1),
+    hinted(bind("Tab", &[code(KeyCode::Tab)], Prompt, A::Complete, "complete the word, with the chosen session where one can stand"), "complete", 2),
+    hinted(bind("Up", &[code(KeyCode::Up)], Prompt, A::Move(M::Up), "the line that was run before"), "before", 3),
+    hinted(bind("Down", &[code(KeyCode::Down)], Prompt, A::Move(M::Down), "the line that was run after it"), "after", 4),
+    hinted(bind("Esc, ^c", &[code(KeyCode::Esc), ctrl('c')], Prompt, A::Escape, "close"), "close", 1),
+    bind("^z", &[ctrl('z')], Prompt, A::Suspend, "suspend"),
+    bind("^l", &[ctrl('l')], Prompt, A::Redraw, "draw everything anew"),
+
     hinted(bind("f", &[key('f')], Quitting, A::FinishPair, "finish this pair, keep what was measured, then quit"), "finish the pair", 1),
     hinted(bind("a", &[key('a')], Quitting, A::AbortRun, "abort now, keep what was measured, then quit"), "abort", 2),
     hinted(bind("Esc, s, q, n", &[code(KeyCode::Esc), key('s'), key('q'), key('n')], Quitting, A::Stay, "stay"), "stay", 3),
@@ -214,6 +224,8 @@ pub enum Context {
     Screen(Screen),
     /// In a text that lies over it.
     Overlay,
+    /// Where a command is typed.
+    Prompt,
     /// In the question what is to become of the run.
     Quitting,
 }
@@ -225,6 +237,7 @@ impl Binding {
         match (self.place, context) {
             (Everywhere, Context::Screen(_))
             | (Overlay, Context::Overlay)
+            | (Prompt, Context::Prompt)
             | (Quitting, Context::Quitting) => true,
             (On(screens), Context::Screen(screen)) => screens.contains(&screen),
             _ => false,
@@ -312,6 +325,7 @@ fn table(shown: impl Fn(&Binding) -> bool) -> String {
         let place = match binding.place {
             Everywhere => "everywhere".to_owned(),
             Overlay => "help, log, explanation".to_owned(),
+            Prompt => "the prompt".to_owned(),
             Quitting => "the question on quitting".to_owned(),
             On(_) => screens_of(name),
         };
@@ -348,7 +362,7 @@ mod tests {
     fn contexts() -> Vec<Context> {
         let screens = Screen::ALL.into_iter().map(Context::Screen);
         screens
-            .chain([Context::Overlay, Context::Quitting])
+            .chain([Context::Overlay, Context::Prompt, Context::Quitting])
             .collect()
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::app::{App, Kind};
+use super::app::{App, Kind, Running};
 use crate::bench::control::Wish;
+use crate::bench::rules::LOOKS;
 use crate::units::Rows;
 
 /// The session in a line of at most so many columns: what is least needed is left out first.
@@ -43,11 +44,15 @@ fn parts(app: &App) -> Vec<String> {
     if let Some(upcoming) = &seen.upcoming {
         parts.push(match (&upcoming.setting, upcoming.pair) {
             (Some(setting), _) => format!("{}/{} {setting}", upcoming.number, upcoming.of),
-            (None, Some(pair)) => format!(
-                "pair {pair}/{} {}",
-                pairs(app).unwrap_or(pair),
-                upcoming.arm.name().to_uppercase()
-            ),
+            (None, Some(pair)) => {
+                let arm = upcoming.arm.name().to_uppercase();
+                match next_look(running, pair) {
+                    Some((at, look, looks)) => {
+                        format!("pair {pair}/{at} look {look}/{looks} {arm}")
+                    }
+                    None => format!("pair {pair}/{} {arm}", pairs(app).unwrap_or(pair)),
+                }
+            }
             (None, None) => format!(
                 "{}/{} {}",
                 upcoming.number,
@@ -115,10 +120,19 @@ fn pairs(app: &App) -> Option<u32> {
     if running.kind == Kind::Calibration {
         return Some(running.subject.calibration_pairs());
     }
-    running
-        .subject
-        .iters
-        .or_else(|| app.profile.base.as_ref().map(|base| base.iters))
+    let base = app.profile.base.as_ref()?;
+    running.subject.pairs(base).ok()
+}
+
+/// Which look at the verdict comes next, where the session ends when that is clear: the pairs it is at,
+/// its number, and how many there are.
+fn next_look(running: &Running, pair: u32) -> Option<(u32, usize, usize)> {
+    let is_looked_at = running.kind == Kind::Benchmark && running.subject.both_arms;
+    if !is_looked_at || !running.subject.until_resolved {
+        return None;
+    }
+    let at = LOOKS.iter().position(|look| pair <= *look)?;
+    Some((LOOKS[at], at + 1, LOOKS.len()))
 }
 
 /// Minutes and seconds; hours where there are any.

@@ -12,9 +12,10 @@ use crossterm::event::Event;
 use super::saved;
 use super::snapshot::Snapshot;
 use super::state::profile::{Edited, Loaded};
-use super::subject::{Subject, What};
 use crate::bench::artifact::Artifact;
 use crate::bench::control::Wish;
+use crate::bench::noise::Calibration;
+use crate::bench::subject::{Subject, What};
 use crate::bench::tune::artifact::TuneArtifact;
 use crate::error::{Error, Kind};
 
@@ -39,6 +40,8 @@ pub enum Msg {
     Note(Note),
     /// A profile was read, or could not be.
     Loaded(Box<Loaded>),
+    /// A command of the prompt has ended: how, in a line for the user.
+    Ran(Note),
     /// The editor is done with a document.
     Edited(Edited),
     /// Saved artifacts were looked up, compared or written.
@@ -68,8 +71,8 @@ pub struct Ended {
     pub artifact: Option<Artifact>,
     /// The same of a tuning.
     pub tuning: Option<Arc<TuneArtifact>>,
-    /// What it found, where that is no artifact to look at: a line for the user.
-    pub said: Option<String>,
+    /// The same of a calibration.
+    pub calibration: Option<Box<Calibration>>,
     /// The file that was written.
     pub path: Option<PathBuf>,
     /// Why it did not end as planned.
@@ -146,6 +149,8 @@ pub enum Effect {
     Load(Box<Subject>),
     /// Give the terminal to the user's editor for this profile's document.
     Edit(Box<Subject>),
+    /// Give the terminal to another rb-bench that runs these words.
+    Command(Vec<String>),
     /// Keep in mind what was chosen last.
     Remember(What),
     /// Look something up among saved artifacts, or write something that is made of them.

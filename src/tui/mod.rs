@@ -15,12 +15,15 @@
 mod action;
 mod app;
 mod choices;
+mod command;
 mod cost;
 mod editor;
 #[cfg(test)]
 mod examples;
 mod fail_point;
 mod feed;
+mod foreground;
+pub mod grammar;
 pub mod keymap;
 mod live;
 mod memory;
@@ -30,7 +33,6 @@ mod saved;
 mod sessions;
 pub mod snapshot;
 mod state;
-mod subject;
 mod terminal;
 mod theme;
 mod update;
@@ -49,14 +51,14 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-pub use app::{Ending, Screen};
+pub use app::{Ending, Judged, LastSession, Screen};
 pub use memory::Memory;
-pub use subject::{Subject, What};
 pub use theme::{Colours, Environment};
 
-use crate::bench::artifact::Artifact;
+use crate::bench::subject::Subject;
 use crate::error::{Error, Kind, Result};
 use app::App;
+use grammar::Grammar;
 use message::{Effect, Msg, Signal, Told};
 use rim::Rim;
 use snapshot::Shared;
@@ -83,6 +85,8 @@ pub struct Options {
     pub colours: Colours,
     /// Directory of the artifacts.
     pub out: PathBuf,
+    /// What can be typed in the prompt.
+    pub grammar: Grammar,
     /// What is kept from one workbench to the next.
     pub memory: Memory,
 }
@@ -92,10 +96,10 @@ pub struct Options {
 pub struct Closed {
     /// How.
     pub ending: Ending,
-    /// What the last session has measured, if anything.
-    pub artifact: Option<Artifact>,
-    /// Where it is kept.
-    pub path: Option<PathBuf>,
+    /// What the last session has measured, if there was one.
+    pub last: Option<LastSession>,
+    /// What the last benchmark says to who asks for an exit code; none where none was begun.
+    pub judged: Option<Judged>,
     /// What could not be cleaned up.
     pub leftovers: Vec<String>,
 }
@@ -141,7 +145,13 @@ pub fn run(options: Options, runtime: &Handle) -> Result<Closed> {
     let leaving = Arc::new(AtomicBool::new(false));
     listen(runtime, &replies, &leaving)?;
     let mut workbench = Workbench {
-        app: App::new(screen, options.subject, theme, options.out.clone()),
+        app: App::new(
+            screen,
+            options.subject,
+            theme,
+            options.out.clone(),
+            options.grammar,
+        ),
         rim: Rim::new(
             runtime.clone(),
             replies,
@@ -186,6 +196,13 @@ fn listen(runtime: &Handle, replies: &mpsc::Sender<Msg>, leaving: &Arc<AtomicBoo
         runtime.spawn(async move {
             let mut heard = 0_u32;
             while signals.recv().await.is_some() {
+                if terminal::is_lent() {
+                    match meaning {
+                        Signal::Interrupt => continue,
+                        Signal::Terminate => foreground::end(),
+                        Signal::Stop => {}
+                    }
+                }
                 heard += 1;
                 let again = meaning == Signal::Terminate && heard > 1;
                 if meaning != Signal::Stop && (leaving.load(Relaxed) || again) {
@@ -307,8 +324,8 @@ impl Workbench {
         if ending == Ending::AtOnce {
             return Ok(Closed {
                 ending,
-                artifact: None,
-                path: None,
+                last: None,
+                judged: None,
                 leftovers: self.rim.would_leave(),
             });
         }
@@ -319,14 +336,11 @@ impl Workbench {
                 let _nothing_left_to_do = update::update(&mut self.app, message);
             }
         }
-        let (artifact, path) = match self.app.last {
-            Some(last) => (last.artifact, last.path),
-            None => (None, None),
-        };
         // what it panicked with was told when it did
         let defect = |_| Error::internal("drawing failed: a defect of rb-bench, please report it");
         if let Err(error) = outcome.map_err(defect).flatten() {
-            return Err(match path.filter(|_| artifact.is_some()) {
+            let last = self.app.last.filter(|last| last.artifact.is_some());
+            return Err(match last.and_then(|last| last.path) {
                 Some(path) => error.remedy(format!(
                     "what was measured until then is in {}",
                     path.display()
@@ -336,8 +350,8 @@ impl Workbench {
         }
         Ok(Closed {
             ending,
-            artifact,
-            path,
+            last: self.app.last,
+            judged: self.app.judged,
             leftovers,
         })
     }

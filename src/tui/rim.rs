@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::choices;
+use super::command;
 use super::cost::Cost;
 use super::editor;
 use super::feed::Feed;
@@ -24,12 +25,10 @@ use super::saved;
 use super::sessions;
 use super::snapshot::Shared;
 use super::state::profile::Loaded;
-use super::subject::Subject;
 use super::terminal::Guard;
 use crate::bench::control::Control;
 use crate::bench::progress::Progress;
-use crate::bench::runner;
-use crate::bench::store::Output;
+use crate::bench::subject::Subject;
 use crate::bench::target::Leftovers;
 use crate::error::{Error, Kind, Result};
 
@@ -124,6 +123,10 @@ impl Rim {
                 let edited = editor::edit(&subject.what, terminal)?;
                 self.reply(Msg::Edited(edited));
             }
+            Effect::Command(words) => {
+                let note = command::run(&words, terminal)?;
+                self.reply(Msg::Ran(note));
+            }
             Effect::Remember(what) => self.memory.remember(&what.kept()),
             Effect::Saved(request) => {
                 let out = self.out.clone();
@@ -151,7 +154,7 @@ impl Rim {
             Msg::Loaded(Box::new(Loaded {
                 found: choices::beside(std::path::Path::new(".")),
                 what: subject.what.clone(),
-                outcome: subject.base().map_err(|error| error.to_string()),
+                outcome: subject.written().map_err(|error| error.to_string()),
             }))
         });
     }
@@ -170,7 +173,7 @@ impl Rim {
     fn start(&mut self, start: Start) {
         let control = Control::new(CancellationToken::new());
         let leftovers = Leftovers::default();
-        let context = Context {
+        let context = sessions::Context {
             progress: self.feed(),
             control: control.clone(),
             leftovers: leftovers.clone(),
@@ -182,7 +185,7 @@ impl Rim {
             .name("session".to_owned())
             .stack_size(SESSION_STACK);
         let spawned = builder.spawn(move || {
-            let run = || runtime.block_on(measure(start, &context));
+            let run = || runtime.block_on(sessions::run(start, &context));
             let ended = match std::panic::catch_unwind(AssertUnwindSafe(run)) {
                 Ok(ended) => ended,
                 Err(_) => Ended {
@@ -233,49 +236,4 @@ impl Rim {
         let session = self.session.as_ref();
         session.map_or_else(Vec::new, |session| session.leftovers.names())
     }
-}
-
-/// What every session is given.
-pub(super) struct Context {
-    /// Who is told what happens.
-    pub(super) progress: Arc<dyn Progress>,
-    /// How it is stopped.
-    pub(super) control: Control,
-    /// What it would leave behind.
-    pub(super) leftovers: Leftovers,
-    /// Directory of the artifacts.
-    pub(super) out: PathBuf,
-}
-
-async fn measure(start: Start, context: &Context) -> Ended {
-    let outcome = match start {
-        Start::Benchmark(subject) => benchmark(&subject, context).await,
-        Start::Tuning(subject) => sessions::tune(&subject, context).await,
-        Start::Resumed { subject, tuning } => sessions::resume(&subject, &tuning, context).await,
-        Start::Sides(subject) => sessions::isolate(&subject, context).await,
-        Start::Calibration(subject) => sessions::calibrate(&subject, context).await,
-    };
-    outcome.unwrap_or_else(|error| Ended {
-        error: Some(error),
-        ..Ended::default()
-    })
-}
-
-async fn benchmark(subject: &Subject, context: &Context) -> Result<Ended> {
-    let plan = subject.plan()?;
-    let output = Output::at(&context.out)?;
-    let outcome = runner::run(
-        &plan,
-        &output,
-        &context.progress,
-        &context.control,
-        &context.leftovers,
-    )
-    .await?;
-    Ok(Ended {
-        artifact: Some(outcome.artifact),
-        path: outcome.path,
-        error: outcome.error,
-        ..Ended::default()
-    })
 }

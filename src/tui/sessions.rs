@@ -1,20 +1,23 @@
-//! Sessions that are no benchmark, begun from the workbench: tunings, sides, calibrations, in the way the
-//! headless commands begin them.
+//! Sessions begun from the workbench: benchmarks, tunings, sides, calibrations, in the way the headless
+//! commands begin them.
 //!
 //! Each saves its artifact where the command would. Nothing here draws.
 
-use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::message::Ended;
-use super::rim::Context;
-use super::subject::Subject;
+use super::message::{Ended, Start};
+use crate::bench::control::Control;
 use crate::bench::guard::GuardMode;
 use crate::bench::noise::Floors;
+use crate::bench::progress::Progress;
 use crate::bench::rules::Rules;
 use crate::bench::runner;
 use crate::bench::session::{Databases, Plan};
 use crate::bench::store::Output;
+use crate::bench::subject::{Gates, NOISE_THRESHOLD, Subject};
+use crate::bench::target::Leftovers;
+use crate::bench::tune::artifact::TuneArtifact;
 use crate::bench::tune::isolate::{self, IsolatePlan};
 use crate::bench::tune::knob::Knob;
 use crate::bench::tune::plan;
@@ -23,14 +26,96 @@ use crate::bench::tune::tuning::{self, TunePlan};
 use crate::cluster;
 use crate::error::{Error, Result};
 
-/// Tunes the parallelism of what is chosen.
-pub(super) async fn tune(subject: &Subject, context: &Context) -> Result<Ended> {
-    let plan = tune_plan(subject)?;
-    let output = Output::at(&context.out)?;
+/// Where artifacts are kept where nothing else is asked for.
+pub const OUT: &str = "bench-results";
+
+/// What every session is given.
+pub(super) struct Context {
+    /// Who is told what happens.
+    pub(super) progress: Arc<dyn Progress>,
+    /// How it is stopped.
+    pub(super) control: Control,
+    /// What it would leave behind.
+    pub(super) leftovers: Leftovers,
+    /// Directory of the artifacts.
+    pub(super) out: PathBuf,
+}
+
+/// Runs a session to its end.
+pub(super) async fn run(start: Start, context: &Context) -> Ended {
+    let outcome = match start {
+        Start::Benchmark(subject) => benchmark(&subject, context).await,
+        Start::Tuning(subject) => match tune_plan(&subject) {
+            Ok(plan) => tune(&plan, None, context).await,
+            Err(error) => Err(error),
+        },
+        Start::Resumed { subject, tuning } => resume(&subject, &tuning, context).await,
+        Start::Sides(subject) => isolate(&subject, context).await,
+        Start::Calibration(subject) => calibrate(&subject, context).await,
+    };
+    outcome.unwrap_or_else(|error| Ended {
+        error: Some(error),
+        ..Ended::default()
+    })
+}
+
+async fn benchmark(subject: &Subject, context: &Context) -> Result<Ended> {
+    let mut arguments = subject.arguments();
+    // so that what repeats it keeps its artifact beside this one
+    if context.out != Path::new(OUT) {
+        arguments.extend(["--out".to_owned(), context.out.display().to_string()]);
+    }
+    let plan = subject.plan(arguments)?;
+    let outcome = measure(&plan, &Output::at(&context.out)?, context).await?;
+    Ok(Ended {
+        artifact: Some(outcome.artifact),
+        path: outcome.path,
+        error: outcome.error,
+        ..Ended::default()
+    })
+}
+
+/// Measures the noise of what is chosen, and keeps it as its floor.
+async fn calibrate(subject: &Subject, context: &Context) -> Result<Ended> {
+    let plan = subject.calibration(calibration_arguments(subject))?;
+    let floors = Floors::beside(&cluster::make_home(&subject.cluster)?);
+    let outcome = measure(&plan, &Output::at(floors.directory())?, context).await?;
+    if let Some(error) = outcome.error {
+        // half a calibration is none
+        if let Some(path) = &outcome.path {
+            std::fs::remove_file(path).map_err(|e| Error::file("delete", path, e))?;
+        }
+        return Err(error);
+    }
+    let kept = floors.keep(&outcome.artifact)?;
+    Ok(Ended {
+        path: Some(kept.path.clone()),
+        calibration: Some(Box::new(kept)),
+        ..Ended::default()
+    })
+}
+
+async fn measure(
+    plan: &Plan,
+    output: &Output,
+    context: &Context,
+) -> Result<crate::bench::runner::Outcome> {
+    runner::run(
+        plan,
+        output,
+        &context.progress,
+        &context.control,
+        &context.leftovers,
+    )
+    .await
+}
+
+/// Tunes, or goes on with what was tuned.
+async fn tune(plan: &TunePlan, begun: Option<TuneArtifact>, context: &Context) -> Result<Ended> {
     let outcome = tuning::run(
-        &plan,
-        None,
-        &output,
+        plan,
+        begun,
+        &Output::at(&context.out)?,
         &context.progress,
         &context.control,
         &context.leftovers,
@@ -40,7 +125,7 @@ pub(super) async fn tune(subject: &Subject, context: &Context) -> Result<Ended> 
 }
 
 /// Goes on with an interrupted tuning: a file, or `latest`.
-pub(super) async fn resume(subject: &Subject, word: &str, context: &Context) -> Result<Ended> {
+async fn resume(subject: &Subject, word: &str, context: &Context) -> Result<Ended> {
     let artifact = plan::interrupted(word, &context.out)?;
     let was_given = artifact.protocol.databases == "given";
     let databases = |of_document: bool| match &subject.urls {
@@ -53,21 +138,11 @@ pub(super) async fn resume(subject: &Subject, word: &str, context: &Context) -> 
     };
     let arguments = ["tune", "--resume", word].map(str::to_owned).to_vec();
     let plan = plan::again(&artifact, databases, arguments)?;
-    let output = Output::at(&context.out)?;
-    let outcome = tuning::run(
-        &plan,
-        Some(artifact),
-        &output,
-        &context.progress,
-        &context.control,
-        &context.leftovers,
-    )
-    .await?;
-    Ok(ended(outcome))
+    tune(&plan, Some(artifact), context).await
 }
 
 /// Sets the whole beside the source alone and the destination alone.
-pub(super) async fn isolate(subject: &Subject, context: &Context) -> Result<Ended> {
+async fn isolate(subject: &Subject, context: &Context) -> Result<Ended> {
     let plan = IsolatePlan {
         session: Plan {
             pairs: 0,
@@ -75,48 +150,15 @@ pub(super) async fn isolate(subject: &Subject, context: &Context) -> Result<Ende
         },
         rounds: plan::ISOLATE_ROUNDS,
     };
-    let output = Output::at(&context.out)?;
     let outcome = isolate::run(
         &plan,
-        &output,
+        &Output::at(&context.out)?,
         &context.progress,
         &context.control,
         &context.leftovers,
     )
     .await?;
     Ok(ended(outcome))
-}
-
-/// Measures the noise of what is chosen, and keeps it as its floor.
-pub(super) async fn calibrate(subject: &Subject, context: &Context) -> Result<Ended> {
-    let plan = calibration_plan(subject)?;
-    let floors = Floors::beside(&cluster::make_home(&subject.cluster)?);
-    let output = Output::at(floors.directory())?;
-    let outcome = runner::run(
-        &plan,
-        &output,
-        &context.progress,
-        &context.control,
-        &context.leftovers,
-    )
-    .await?;
-    if let Some(error) = outcome.error {
-        // half a calibration is none
-        if let Some(path) = &outcome.path {
-            std::fs::remove_file(path).map_err(|e| Error::file("delete", path, e))?;
-        }
-        return Err(error);
-    }
-    let kept = floors.keep(&outcome.artifact)?;
-    Ok(Ended {
-        said: Some(format!(
-            "the noise floor of {} here is {:.1} %, from {} pairs",
-            kept.session.profile.name, kept.floor.percent, kept.floor.pairs
-        )),
-        artifact: Some(outcome.artifact),
-        path: Some(kept.path),
-        ..Ended::default()
-    })
 }
 
 fn ended(outcome: Outcome) -> Ended {
@@ -173,40 +215,29 @@ fn bare(subject: &Subject) -> Subject {
         after: Vec::new(),
         both_arms: true,
         iters: None,
+        until_resolved: false,
+        gates: Gates::default(),
+        before_bin: None,
+        after_bin: None,
         guard: GuardMode::Warn,
         ..subject.clone()
     }
 }
 
-fn calibration_plan(subject: &Subject) -> Result<Plan> {
-    let profile = subject.profile()?.with_equal_arms();
-    let pairs = subject.calibration_pairs();
+/// The arguments of `rb-bench calibrate` that does the same.
+fn calibration_arguments(subject: &Subject) -> Vec<String> {
     let typed = Subject {
         label: None,
         seed: None,
-        noise_threshold: Subject::of_profile("").noise_threshold,
+        noise_threshold: NOISE_THRESHOLD,
         guard: subject.guard,
         ..bare(subject)
     };
     let mut arguments = vec!["calibrate".to_owned()];
     arguments.extend(typed.arguments());
+    let pairs = subject.calibration_pairs();
     arguments.extend(["--iters".to_owned(), pairs.to_string()]);
-    Ok(Plan {
-        id: format!("{:08x}", rand::random::<u32>()),
-        label: None,
-        both_arms: true,
-        warmup: subject.warmup.unwrap_or(profile.warmup),
-        pairs,
-        seed: u64::from(rand::random::<u32>()),
-        rules: Rules::at(0.0),
-        binaries: BTreeMap::new(),
-        guard: subject.guard,
-        floors: None,
-        in_place: subject.in_place,
-        arguments,
-        databases: subject.databases(),
-        profile,
-    })
+    arguments
 }
 
 #[cfg(test)]
@@ -244,7 +275,9 @@ mod tests {
     fn a_calibration_has_equal_arms_and_enough_pairs() {
         let mut subject = Subject::of_profile("small");
         subject.iters = Some(2);
-        let plan = calibration_plan(&subject).unwrap();
+        let plan = subject
+            .calibration(calibration_arguments(&subject))
+            .unwrap();
         assert_eq!(plan.pairs, 6);
         let arm = |arm| plan.profile.settings(arm).clone();
         assert_eq!(

@@ -28,6 +28,8 @@ const FRAME_BYTES: usize = 64 << 10;
 
 /// Whether the terminal is ours now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether somebody else has it for a while.
+static LENT: AtomicBool = AtomicBool::new(false);
 /// Panics of other threads than the one that draws, for the log.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -100,9 +102,12 @@ impl Guard {
 
     /// Gives the terminal to somebody for a while.
     pub fn lend<T>(&mut self, to: impl FnOnce() -> T) -> Result<T> {
+        LENT.store(true, SeqCst);
         give_back();
         let outcome = to();
-        self.take_again()?;
+        let taken = self.take_again();
+        LENT.store(false, SeqCst);
+        taken?;
         Ok(outcome)
     }
 
@@ -149,6 +154,11 @@ pub fn give_back() {
     let _gone = execute!(out, DisableMouseCapture, LeaveAlternateScreen, Show);
     let _gone = out.flush();
     let _gone = disable_raw_mode();
+}
+
+/// Whether somebody else has the terminal for a while: its signals are meant for them.
+pub fn is_lent() -> bool {
+    LENT.load(SeqCst)
 }
 
 fn lost(error: &io::Error) -> Error {

@@ -12,6 +12,7 @@ mod lent;
 mod live;
 #[path = "../support/place.rs"]
 mod place;
+mod prompt;
 mod terminal;
 
 use std::fs;

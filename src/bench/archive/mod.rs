@@ -291,7 +291,12 @@ fn files_in(directory: &Path) -> Result<Vec<(String, Stamp)>> {
 /// What a file holds, or why an artifact in it cannot be read.
 fn content_of(file: &str, path: &Path) -> Result<Content, String> {
     let schema = store::read(path).and_then(|bytes| store::schema_of(&bytes, path));
-    let said = |error: Error| error.message().to_owned();
+    // who lists it names the file
+    let named = path.display().to_string();
+    let said = |error: Error| match error.message().strip_prefix(&named) {
+        Some(rest) => format!("it{rest}"),
+        None => error.message().replace(&format!(" {named}"), " it"),
+    };
     match schema.map_err(said)? {
         schema if schema == SCHEMA => {
             let session = store::load(path).map_err(said)?;

@@ -139,6 +139,11 @@ fn what_is_no_session_is_told_or_passed_over() {
     }
     let archive = Archive::open(place.path()).unwrap();
     assert_eq!(archive.entries().len(), 1);
+    // who lists them names the file; nobody is told what a parser calls it
+    for one in archive.unreadable() {
+        assert!(one.reason.starts_with("it "), "{}", one.reason);
+        assert!(!one.reason.contains(".json"), "{}", one.reason);
+    }
     let mut files: Vec<&str> = archive
         .unreadable()
         .iter()

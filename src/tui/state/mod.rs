@@ -2,6 +2,8 @@
 
 pub mod compare;
 pub mod history;
+pub mod measured;
 pub mod profile;
+pub mod prompt;
 pub mod run;
 pub mod tune;

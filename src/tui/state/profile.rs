@@ -4,14 +4,15 @@
 
 use std::path::Path;
 
+use super::measured::Measured;
 use crate::bench::order::Arm;
+use crate::bench::profile::Profile;
 use crate::bench::profile::settings::{ArmSetting, Provenance};
-use crate::bench::profile::{Origin, Profile};
+use crate::bench::subject::{Subject, What};
 use crate::config::types::Pipeline;
 use crate::parallelism::{
     ParallelismFields, available_cores, ineligible_by_document, resolve_pipeline,
 };
-use crate::tui::subject::{Subject, What};
 
 /// A profile that was read, or why it could not be.
 #[derive(Debug)]
@@ -50,52 +51,6 @@ pub enum Pane {
 impl Pane {
     /// Every pane.
     pub const ALL: [Self; 3] = [Self::Profiles, Self::Settings, Self::Explanation];
-}
-
-/// A setting of the session, beside those of its pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measured {
-    /// Pairs to measure.
-    Pairs,
-    /// Warm-ups of each arm.
-    Warmup,
-    /// Rows of the dataset.
-    Rows,
-    /// Whether the before arm is measured.
-    Arms,
-    /// The smallest change that counts.
-    Threshold,
-    /// What is done about a machine that is not quiet.
-    Guard,
-    /// A name for the session.
-    Label,
-}
-
-impl Measured {
-    /// Every one.
-    pub const ALL: [Self; 7] = [
-        Self::Pairs,
-        Self::Warmup,
-        Self::Rows,
-        Self::Arms,
-        Self::Threshold,
-        Self::Guard,
-        Self::Label,
-    ];
-
-    /// Its name, that of its flag.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pairs => "iters",
-            Self::Warmup => "warmup",
-            Self::Rows => "rows",
-            Self::Arms => "arms",
-            Self::Threshold => "noise-threshold",
-            Self::Guard => "guard",
-            Self::Label => "label",
-        }
-    }
 }
 
 /// A line of the settings.
@@ -282,18 +237,14 @@ impl State {
 /// The profile with a subject's changes, or all that is wrong with them.
 ///
 /// # Errors
-/// The validator's own messages.
+/// The validator's own messages, and a gate that could never tell anything.
 pub fn judged(subject: &Subject, base: &Profile) -> Result<Profile, String> {
-    let before: &[String] = if subject.both_arms {
-        &subject.before
-    } else {
-        &[]
+    let judged = || {
+        let profile = subject.applied_to(base.clone())?;
+        subject.pairs(&profile)?;
+        Ok(profile)
     };
-    let rows = subject.rows.filter(|_| subject.is_managed());
-    base.clone()
-        .with_rows(rows)
-        .with_flags(before, &subject.after)
-        .map_err(|error| error.to_string())
+    judged().map_err(|error: crate::error::Error| error.to_string())
 }
 
 fn resolutions(subject: &Subject, profile: &Profile) -> Vec<Resolution> {
@@ -331,7 +282,7 @@ fn lines(subject: &Subject, profile: &Profile) -> Vec<Line> {
     };
     let session = Measured::ALL
         .into_iter()
-        .filter_map(|what| session_line(subject, profile, what));
+        .filter_map(|what| what.line(subject, profile));
     let pipeline = keys.iter().map(|key| Line::Pipeline {
         key: (*key).to_owned(),
         before: cell(Arm::Before, &before, key).filter(|_| subject.both_arms),
@@ -355,54 +306,6 @@ fn rank(key: &str) -> u8 {
     }
 }
 
-fn session_line(subject: &Subject, profile: &Profile, what: Measured) -> Option<Line> {
-    let of_profile = match &profile.origin {
-        Origin::Pipeline(_) => "default".to_owned(),
-        _ => short(profile.document_name()).to_owned(),
-    };
-    let flag = format!("--{}", what.name());
-    let (value, is_ours) = match what {
-        Measured::Pairs => (
-            subject.iters.unwrap_or(profile.iters).to_string(),
-            subject.iters.is_some(),
-        ),
-        Measured::Warmup => (
-            subject.warmup.unwrap_or(profile.warmup).to_string(),
-            subject.warmup.is_some(),
-        ),
-        Measured::Rows => {
-            let dataset = profile.dataset.as_ref()?;
-            if !subject.is_managed() {
-                return None;
-            }
-            (dataset.rows().to_string(), subject.rows.is_some())
-        }
-        Measured::Arms => (
-            if subject.both_arms { "both" } else { "one" }.to_owned(),
-            !subject.both_arms,
-        ),
-        Measured::Threshold => (
-            format!("{} %", subject.noise_threshold),
-            (subject.noise_threshold - 2.0).abs() > f64::EPSILON,
-        ),
-        Measured::Guard => (
-            subject.guard.name().to_owned(),
-            subject.guard != crate::bench::guard::GuardMode::Warn,
-        ),
-        Measured::Label => (
-            subject.label.clone().unwrap_or_else(|| "-".to_owned()),
-            subject.label.is_some(),
-        ),
-    };
-    let is_profiles = matches!(what, Measured::Pairs | Measured::Warmup | Measured::Rows);
-    let from = match (is_ours, is_profiles) {
-        (true, _) => flag,
-        (false, true) => of_profile,
-        (false, false) => "default".to_owned(),
-    };
-    Some(Line::Session { what, value, from })
-}
-
 /// `KEY=VALUE`'s key.
 #[must_use]
 pub fn key_of(change: &str) -> &str {
@@ -418,7 +321,7 @@ fn shown(from: &Provenance, arm: Arm) -> String {
 }
 
 /// A shipped profile by its name, a file by the last part of its path.
-fn short(document: &str) -> &str {
+pub(super) fn short(document: &str) -> &str {
     let name = document.strip_prefix("profile ").unwrap_or(document);
     Path::new(name)
         .file_name()
@@ -432,7 +335,7 @@ mod tests {
 
     fn state(subject: &Subject) -> State {
         let mut state = State {
-            base: Some(subject.base().unwrap()),
+            base: Some(subject.written().unwrap()),
             ..State::default()
         };
         state.refresh(subject);

@@ -5,23 +5,26 @@
 pub mod compare;
 pub mod history;
 mod profile;
+pub mod prompt;
 mod run;
 #[cfg(test)]
 mod saved_screens_tests;
 #[cfg(test)]
 mod tests;
 pub mod tune;
+mod typing;
 
-use crossterm::event::{
-    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 
-use super::app::{App, Ending, Kind, LastSession, Overlay, Running, Screen, Typing};
-use super::keymap::{self, Action, Motion};
+use super::app::{App, Ending, Judged, Kind, LastSession, Overlay, Running, Screen};
+use super::keymap::{self, Action, Context, Motion};
 use super::message::{Effect, Ended, Msg, Signal, Start, Told};
 use super::saved::Reply;
 use super::snapshot::Shared;
 use crate::bench::control::Wish;
+use crate::bench::noise::Calibration;
+
+pub use self::typing::type_line;
 
 /// Past the end of every text.
 const FAR: usize = 1 << 30;
@@ -60,6 +63,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Loaded(loaded) => profile::loaded(app, *loaded),
+        Msg::Ran(note) => prompt::ran(app, note),
         Msg::Edited(edited) => profile::edited(app, edited),
         Msg::Saved(reply) => saved(app, *reply),
     }
@@ -101,7 +105,9 @@ pub fn begin(app: &mut App, kind: Kind, screen: Screen, start: Start) -> Vec<Eff
 }
 
 fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
-    let then_quit = app.running.take().is_some_and(|running| running.then_quit);
+    let running = app.running.take();
+    let kind = running.as_ref().map(|running| running.kind);
+    let then_quit = running.is_some_and(|running| running.then_quit);
     for left in &ended.leftovers {
         app.log(
             String::new(),
@@ -122,11 +128,13 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
             app.log(String::new(), text.clone());
             app.failed(text);
         }
-        None => app.done(ended.said.clone().unwrap_or(kept)),
+        None => app.done(ended.calibration.as_deref().map_or(kept, found)),
+    }
+    if kind == Some(Kind::Benchmark) {
+        app.judged = Some(Judged::from(&ended));
     }
     tune::ended(app, ended.tuning.clone(), ended.path.clone());
-    // a calibration is kept elsewhere, and said itself what it found
-    if let (Some(artifact), None) = (&ended.artifact, &ended.said) {
+    if let Some(artifact) = &ended.artifact {
         compare::measured(app, artifact);
     }
     app.seen = Shared::new(app.pending.take().unwrap_or(app.seen.clone()).ended());
@@ -140,6 +148,14 @@ fn session_ended(app: &mut App, ended: Ended) -> Vec<Effect> {
         Screen::History | Screen::Compare => show(app, app.screen),
         _ => Vec::new(),
     }
+}
+
+/// What a calibration found, in a line.
+fn found(calibration: &Calibration) -> String {
+    format!(
+        "the noise floor of {} here is {:.1} %, from {} pairs",
+        calibration.session.profile.name, calibration.floor.percent, calibration.floor.pairs
+    )
 }
 
 /// What was asked about saved artifacts is answered.
@@ -177,19 +193,22 @@ fn input(app: &mut App, event: &Event) -> Vec<Effect> {
             app.size = (*columns, *lines);
             Vec::new()
         }
-        Event::Mouse(mouse) if app.typing.is_none() => clicked(app, *mouse),
+        Event::Mouse(mouse) if app.typing.is_none() && app.prompt.line.is_none() => {
+            clicked(app, *mouse)
+        }
         _ => Vec::new(),
     }
 }
 
 fn pressed(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
     if app.typing.is_some() {
-        return typed(app, key);
+        return typing::typed(app, key);
     }
     app.note = None;
-    match keymap::lookup(app.context(), key) {
-        Some(action) => act(app, action),
-        None => Vec::new(),
+    match (keymap::lookup(app.context(), key), app.context()) {
+        (Some(action), _) => act(app, action),
+        (None, Context::Prompt) => prompt::typed(app, key),
+        (None, _) => Vec::new(),
     }
 }
 
@@ -215,6 +234,11 @@ fn clicked(app: &mut App, mouse: MouseEvent) -> Vec<Effect> {
 /// Does what a key asks for.
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match action {
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Redraw => vec![Effect::Redraw],
+        _ if app.context() == Context::Prompt => prompt::act(app, action),
+        Action::Command => prompt::begin(app),
+        Action::Finish => finish(app),
         Action::Help => open(app, Overlay::Help),
         Action::Explain => open(app, Overlay::Explain),
         Action::Log => open(app, Overlay::Log),
@@ -236,8 +260,6 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             app.has_mouse = !app.has_mouse;
             vec![Effect::Mouse(app.has_mouse)]
         }
-        Action::Suspend => vec![Effect::Suspend],
-        Action::Redraw => vec![Effect::Redraw],
         Action::Abort => abort(app),
         Action::QuitWithSummary => quit(app, Ending::WithSummary),
         Action::FinishPair => {
@@ -334,6 +356,19 @@ fn pause(app: &mut App) -> Vec<Effect> {
     vec![Effect::Ask(running.wish)]
 }
 
+/// Lets the session end after this pair; a second time, lets it go on.
+fn finish(app: &mut App) -> Vec<Effect> {
+    let Some(running) = &mut app.running else {
+        app.failed("nothing is running");
+        return Vec::new();
+    };
+    running.wish = match running.wish {
+        Wish::Stop => Wish::GoOn,
+        Wish::GoOn | Wish::Pause => Wish::Stop,
+    };
+    vec![Effect::Ask(running.wish)]
+}
+
 /// The first time a run is aborted in good order; the second time, or where nothing runs, we leave.
 fn abort(app: &mut App) -> Vec<Effect> {
     match &mut app.running {
@@ -370,104 +405,4 @@ fn leave(app: &mut App, wish: Wish) -> Vec<Effect> {
     (running.wish, running.then_quit) = (wish, true);
     app.done("the workbench ends after this pair");
     vec![Effect::Ask(wish)]
-}
-
-/// Begins to type a line on the screen that is shown.
-pub fn type_line(app: &mut App, label: &str, text: &str, is_live: bool) {
-    app.typing = Some(Typing {
-        label: label.to_owned(),
-        text: text.to_owned(),
-        cursor: text.chars().count(),
-        is_untouched: !is_live && !text.is_empty(),
-        problem: None,
-        is_live,
-    });
-}
-
-/// A key while a line is being typed.
-fn typed(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
-    let Some(typing) = &mut app.typing else {
-        return Vec::new();
-    };
-    let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Enter => {
-            let text = typing.text.clone();
-            return typed_on_screen(app, &text, true);
-        }
-        KeyCode::Esc => {
-            if typing.is_live {
-                return typed_on_screen(app, "", true);
-            }
-            give_up(app);
-            return Vec::new();
-        }
-        KeyCode::Char('c') if is_control => {
-            give_up(app);
-            return Vec::new();
-        }
-        KeyCode::Char('u') if is_control => {
-            (typing.text, typing.cursor) = (String::new(), 0);
-        }
-        KeyCode::Char(c) if !is_control => {
-            if std::mem::take(&mut typing.is_untouched) {
-                (typing.text, typing.cursor) = (String::new(), 0);
-            }
-            let at = byte_of(&typing.text, typing.cursor);
-            typing.text.insert(at, c);
-            typing.cursor += 1;
-        }
-        KeyCode::Backspace if typing.cursor > 0 => {
-            typing.cursor -= 1;
-            let at = byte_of(&typing.text, typing.cursor);
-            typing.text.remove(at);
-        }
-        KeyCode::Delete if typing.cursor < typing.text.chars().count() => {
-            let at = byte_of(&typing.text, typing.cursor);
-            typing.text.remove(at);
-        }
-        KeyCode::Left => typing.cursor = typing.cursor.saturating_sub(1),
-        KeyCode::Right => typing.cursor = (typing.cursor + 1).min(typing.text.chars().count()),
-        KeyCode::Home => typing.cursor = 0,
-        KeyCode::End => typing.cursor = typing.text.chars().count(),
-        _ => return Vec::new(),
-    }
-    typing.is_untouched = false;
-    let text = typing.text.clone();
-    typed_on_screen(app, &text, false)
-}
-
-fn give_up(app: &mut App) {
-    app.typing = None;
-    if app.screen == Screen::Profile {
-        profile::gave_up(app);
-    }
-}
-
-/// Hands a line to its screen: as it stands, or at its end.
-fn typed_on_screen(app: &mut App, text: &str, is_done: bool) -> Vec<Effect> {
-    let is_live = app.typing.as_ref().is_some_and(|typing| typing.is_live);
-    match (app.screen, is_done) {
-        (Screen::Profile, _) => profile::typed(app, text, is_done),
-        (_, false) if !is_live => Vec::new(),
-        (screen, _) => {
-            if is_done {
-                app.typing = None;
-            }
-            match screen {
-                Screen::Run => run::typed(app, text),
-                Screen::Tune => tune::typed(app, text),
-                Screen::Compare => compare::typed(app, text),
-                Screen::History => history::typed(app, text),
-                Screen::Profile => Vec::new(),
-            }
-        }
-    }
-}
-
-/// Where a character begins, in bytes.
-fn byte_of(text: &str, character: usize) -> usize {
-    text.char_indices()
-        .nth(character)
-        .map_or(text.len(), |(at, _)| at)
 }

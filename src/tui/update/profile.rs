@@ -1,13 +1,13 @@
 //! What a key does on the Profile screen: choosing a profile, changing a setting, running it.
 
 use super::{moved, quit, start, type_line};
-use crate::bench::guard::GuardMode;
 use crate::bench::order::Arm;
+use crate::bench::subject::{Subject, What};
 use crate::tui::app::{App, Ending};
 use crate::tui::keymap::{Action, Motion};
 use crate::tui::message::Effect;
-use crate::tui::state::profile::{Edited, Line, Loaded, Measured, Pane, judged, key_of};
-use crate::tui::subject::{Subject, What};
+use crate::tui::state::profile::{Edited, Line, Loaded, Pane, judged, key_of};
+use crate::units::Rows;
 
 /// A key that is this screen's.
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
@@ -92,20 +92,23 @@ fn choose(app: &mut App) -> Vec<Effect> {
         app.profile.pane = Pane::Settings;
         return Vec::new();
     }
-    // changes were made to another profile; how often to measure is no part of it
+    // changes were made to another profile; how much and how often to measure is no part of it
     app.subject = Subject {
         what: what.clone(),
-        // a document is measured on its own databases
-        urls: app
-            .subject
-            .urls
-            .clone()
-            .filter(|_| matches!(what, What::Profile(_))),
-        rows: None,
         before: Vec::new(),
         after: Vec::new(),
         ..app.subject.clone()
     };
+    if matches!(what, What::Pipeline(_)) {
+        // a document is measured on its own databases, with the rows they have
+        app.subject.urls = None;
+        if let Some(rows) = app.subject.rows.take() {
+            app.done(format!(
+                "the document is measured with the rows its own databases have, not with {}",
+                Rows(rows)
+            ));
+        }
+    }
     vec![
         Effect::Remember(what),
         Effect::Load(Box::new(app.subject.clone())),
@@ -118,31 +121,13 @@ fn edit(app: &mut App) {
         return;
     };
     match &line {
-        // two words: the key turns them over
-        Line::Session {
-            what: Measured::Arms,
-            ..
-        } => {
-            app.subject.both_arms = !app.subject.both_arms;
-            app.profile.refresh(&app.subject);
-        }
-        Line::Session {
-            what: Measured::Guard,
-            ..
-        } => {
-            app.subject.guard = match app.subject.guard {
-                GuardMode::Warn => GuardMode::Wait,
-                GuardMode::Wait => GuardMode::Fail,
-                GuardMode::Fail => GuardMode::Off,
-                GuardMode::Off => GuardMode::Warn,
-            };
+        // a few words: the key turns them over
+        Line::Session { what, .. } if what.is_turned() => {
+            what.turn(&mut app.subject);
             app.profile.refresh(&app.subject);
         }
         Line::Session { what, value, .. } => {
-            let text = match what {
-                Measured::Label => app.subject.label.clone().unwrap_or_default(),
-                _ => value.trim_end_matches(" %").to_owned(),
-            };
+            let text = what.typed(&app.subject, value);
             type_line(app, what.name(), &text, false);
         }
         Line::Pipeline { key, .. } => {
@@ -160,15 +145,7 @@ fn reset(app: &mut App) {
         return;
     };
     match &line {
-        Line::Session { what, .. } => match what {
-            Measured::Pairs => app.subject.iters = None,
-            Measured::Warmup => app.subject.warmup = None,
-            Measured::Rows => app.subject.rows = None,
-            Measured::Arms => app.subject.both_arms = true,
-            Measured::Threshold => app.subject.noise_threshold = 2.0,
-            Measured::Guard => app.subject.guard = GuardMode::Warn,
-            Measured::Label => app.subject.label = None,
-        },
+        Line::Session { what, .. } => what.reset(&mut app.subject),
         Line::Pipeline { key, .. } => {
             changes(&mut app.subject, app.profile.arm).retain(|change| key_of(change) != key);
         }
@@ -229,12 +206,6 @@ pub fn gave_up(app: &mut App) {
 fn with(app: &App, text: &str, is_added: bool) -> Result<Subject, String> {
     let mut subject = app.subject.clone();
     let text = text.trim();
-    let number = |least: u32, most: u32| {
-        text.parse::<u32>()
-            .ok()
-            .filter(|n| (least..=most).contains(n))
-            .ok_or_else(|| format!("accepted: a number from {least} to {most}"))
-    };
     match app.profile.line() {
         _ if is_added => {
             let (key, _) = text
@@ -243,22 +214,7 @@ fn with(app: &App, text: &str, is_added: bool) -> Result<Subject, String> {
             set(&mut subject, app.profile.arm, key.trim(), text);
         }
         None => return Ok(subject),
-        Some(Line::Session { what, .. }) => match what {
-            Measured::Pairs => subject.iters = Some(number(1, 1_000)?),
-            Measured::Warmup => subject.warmup = Some(number(0, 1_000)?),
-            Measured::Rows => {
-                let rows = text.replace([',', '_'], "").parse::<u64>().ok();
-                let rows = rows.filter(|n| *n > 0);
-                subject.rows = Some(rows.ok_or("accepted: a number of rows, at least 1")?);
-            }
-            Measured::Threshold => {
-                let value = text.trim_end_matches('%').trim().parse::<f64>().ok();
-                let value = value.filter(|n| (0.0..=100.0).contains(n));
-                subject.noise_threshold = value.ok_or("accepted: a percentage from 0 to 100")?;
-            }
-            Measured::Label => subject.label = (!text.is_empty()).then(|| text.to_owned()),
-            Measured::Arms | Measured::Guard => {}
-        },
+        Some(Line::Session { what, .. }) => what.set(&mut subject, text)?,
         Some(Line::Pipeline { key, .. }) => {
             let change = format!("{key}={text}");
             set(&mut subject, app.profile.arm, key, &change);

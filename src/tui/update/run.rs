@@ -1,7 +1,7 @@
 //! What a key does on the Run screen.
 
-use super::{moved, quit, start, type_line};
-use crate::tui::app::{App, Ending};
+use super::{moved, open, quit, show, start, type_line};
+use crate::tui::app::{App, Ending, Overlay, Screen};
 use crate::tui::keymap::{Action, Motion};
 use crate::tui::message::Effect;
 use crate::tui::state::run::Pane;
@@ -10,6 +10,13 @@ use crate::tui::state::run::Pane;
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match action {
         Action::Run => return start(app),
+        Action::Open => {
+            return match app.run.pane {
+                Pane::Shards => open(app, Overlay::Explain),
+                Pane::Iterations => show(app, Screen::Compare),
+                Pane::Events => open(app, Overlay::Log),
+            };
+        }
         Action::Back => return quit(app, Ending::Quit),
         Action::NextPane => go(app, 1),
         Action::PreviousPane => go(app, Pane::ALL.len() - 1),

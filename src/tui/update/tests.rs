@@ -10,11 +10,12 @@ use crossterm::event::{
 use super::update;
 use crate::bench::control::Wish;
 use crate::bench::order::Arm;
+use crate::bench::subject::What;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::telemetry::counters::Phase;
 use crate::tui::app::{App, Ending, Overlay, Screen};
 use crate::tui::examples::{at_rest, under_way};
-use crate::tui::message::{Effect, Ended, Msg, Signal, Start, Told};
+use crate::tui::message::{Effect, Ended, Msg, Note, Signal, Start, Told};
 use crate::tui::snapshot::{Shared, Snapshot};
 use crate::tui::state::profile::Pane;
 use crate::tui::state::run::Order;
@@ -297,4 +298,125 @@ fn the_wheel_moves_and_a_click_on_a_tab_shows_its_screen() {
     assert_eq!(app.screen, Screen::Tune);
     update(&mut app, mouse(MouseEventKind::Down(MouseButton::Left), 2));
     assert_eq!(app.screen, Screen::Tune);
+}
+
+#[test]
+fn another_profile_keeps_the_rows_and_a_document_says_that_it_cannot() {
+    let mut app = at_rest(Screen::Profile);
+    app.subject.rows = Some(500);
+    app.profile.pane = Pane::Profiles;
+    press(&mut app, "Down Enter");
+    assert_eq!(app.subject.name(), "medium");
+    assert_eq!(app.subject.rows, Some(500));
+    let document = What::Pipeline("p.yaml".into());
+    app.profile.offer(&app.subject.what.clone(), &[document]);
+    press(&mut app, "G Enter");
+    assert_eq!(app.subject.rows, None);
+    let said = app.note.as_ref().unwrap();
+    assert!(said.text.contains("500"), "{}", said.text);
+}
+
+#[test]
+fn until_resolved_and_gates_are_chosen_by_keys() {
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "/ u n t i l Enter Enter");
+    assert!(app.subject.until_resolved);
+    press(&mut app, "/ ^u g a t e Enter Enter r s s _ p e a k");
+    assert!(app.subject.gates.metrics.is_empty());
+    press(&mut app, "Enter");
+    assert_eq!(
+        app.subject.arguments().join(" "),
+        "--profile small --gate rss_peak --until-resolved"
+    );
+}
+
+/// Opens the prompt and types a line.
+fn typed(app: &mut App, line: &str) -> Vec<Effect> {
+    let mut effects = press(app, "!");
+    for c in line.chars() {
+        let event = Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        effects.extend(update(app, Msg::Input(event)));
+    }
+    effects
+}
+
+fn in_prompt(app: &App) -> &str {
+    app.prompt.line.as_ref().map_or("", |line| &line.text)
+}
+
+#[test]
+fn a_command_is_completed_judged_and_run_with_its_words_as_a_shell_reads_them() {
+    for screen in Screen::ALL {
+        let mut app = at_rest(screen);
+        assert_eq!(typed(&mut app, "repe"), []);
+        press(&mut app, "Tab");
+        assert_eq!(in_prompt(&app), "repeat ");
+        for c in "'a b' q".chars() {
+            let event = Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+            update(&mut app, Msg::Input(event));
+        }
+        let words = ["repeat", "a b", "q"].map(str::to_owned).to_vec();
+        assert_eq!(press(&mut app, "Enter"), [Effect::Command(words)]);
+        assert!(app.prompt.line.is_none() && app.ending.is_none());
+        // it comes back with the key that shells have for it
+        press(&mut app, "! Up");
+        assert_eq!(in_prompt(&app), "repeat 'a b' q");
+        press(&mut app, "Esc");
+        assert!(app.prompt.line.is_none());
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_read_here_and_the_line_stays_to_be_put_right() {
+    let mut app = at_rest(Screen::History);
+    typed(&mut app, "wrong");
+    assert_eq!(press(&mut app, "Enter"), []);
+    assert_eq!(app.overlay, Some(Overlay::Said));
+    assert!(app.said.1.contains("no such command"));
+    press(&mut app, "Esc");
+    assert_eq!((app.overlay, in_prompt(&app)), (None, "wrong"));
+    press(&mut app, "^u ' a Enter");
+    let line = app.prompt.line.clone().unwrap();
+    assert!(line.problem.unwrap().contains("quote"));
+    // nothing to run is no benchmark
+    press(&mut app, "^u");
+    assert_eq!(press(&mut app, "Enter"), []);
+    assert!(app.prompt.line.is_none());
+}
+
+#[test]
+fn beside_a_session_no_command_is_typed_and_the_session_can_end_and_leave_us_here() {
+    let mut app = under_way(Screen::History);
+    assert_eq!(press(&mut app, "!"), []);
+    assert!(app.prompt.line.is_none());
+    assert!(app.note.as_ref().unwrap().text.contains("F lets it end"));
+    assert_eq!(press(&mut app, "F"), [Effect::Ask(Wish::Stop)]);
+    assert_eq!(press(&mut app, "F"), [Effect::Ask(Wish::GoOn)]);
+    press(&mut app, "F");
+    update(&mut app, ended(None));
+    assert!(app.ending.is_none());
+    press(&mut app, "!");
+    assert!(app.prompt.line.is_some());
+}
+
+#[test]
+fn after_a_command_everything_is_read_anew() {
+    let mut app = at_rest(Screen::History);
+    let note = Note::failed("exit code 1: rb-bench doctor");
+    let effects = update(&mut app, Msg::Ran(note.clone()));
+    assert!(matches!(effects[0], Effect::Load(_)));
+    assert!(matches!(effects[1], Effect::Saved(_)), "{effects:?}");
+    assert_eq!(app.note, Some(note));
+}
+
+#[test]
+fn enter_on_the_run_screen_opens_what_the_pane_is_about() {
+    let opened = |keys: &str| {
+        let mut app = under_way(Screen::Run);
+        press(&mut app, keys);
+        (app.overlay, app.screen)
+    };
+    assert_eq!(opened("Enter"), (Some(Overlay::Explain), Screen::Run));
+    assert_eq!(opened("Tab Enter"), (None, Screen::Compare));
+    assert_eq!(opened("Tab Tab Enter"), (Some(Overlay::Log), Screen::Run));
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{begin, moved, quit, type_line};
+use crate::bench::subject::What;
 use crate::bench::tune::artifact::TuneArtifact;
 use crate::error::Result;
 use crate::tui::app::{App, Ending, Kind, Screen};
@@ -11,7 +12,6 @@ use crate::tui::keymap::{Action, Motion};
 use crate::tui::message::{Effect, Start};
 use crate::tui::saved::Request;
 use crate::tui::state::tune::{Pane, Question};
-use crate::tui::subject::What;
 
 /// The screen is shown.
 pub fn shown(_app: &mut App) -> Vec<Effect> {

@@ -10,9 +10,10 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::pane::fitted;
+use super::pane::{fitted, wrapped};
 use crate::tui::app::{App, Screen};
 use crate::tui::keymap;
 use crate::tui::live;
@@ -58,6 +59,39 @@ pub fn tabs(app: &App, frame: &mut Frame, area: Rect) {
     };
     spans.push(Span::styled(headline, style));
     frame.render_widget(Line::from(spans), area);
+}
+
+/// What went wrong, where there is no room for it in the line at the bottom: lines over the end of the screen.
+pub fn problem(app: &App, frame: &mut Frame, area: Rect) {
+    let width = usize::from(area.width).saturating_sub(2);
+    let (text, used) = match (&app.typing, &app.note) {
+        (Some(typing), _) => {
+            let before = typing.label.width() + typing.text.width() + 6;
+            (typing.problem.as_deref(), before)
+        }
+        (None, Some(note)) if note.is_error => (Some(note.text.as_str()), "error: ".len()),
+        _ => (None, 0),
+    };
+    let Some(text) = text else {
+        return;
+    };
+    if !text.trim_end().contains('\n') && text.width() + used <= width {
+        return;
+    }
+    let lines = wrapped(text, width);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let height = height.min(area.height / 2);
+    let place = Rect {
+        y: area.bottom().saturating_sub(height),
+        height,
+        ..area
+    };
+    let style = app.theme.bad();
+    let lines = lines
+        .into_iter()
+        .map(|line| Line::styled(format!(" {line}"), style));
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), place);
 }
 
 /// What is typed, else the note, else what the workbench costs and what is saved where.

@@ -5,8 +5,8 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
 use super::view;
+use crate::bench::subject::Subject;
 use crate::tui::app::{App, Screen};
-use crate::tui::subject::Subject;
 use crate::tui::theme::{Colours, Environment, Theme};
 
 /// A theme without colours: with characters beyond ASCII, or without.
@@ -31,7 +31,13 @@ pub(crate) fn coloured() -> Theme {
 /// A workbench that shows a screen.
 pub(crate) fn app(screen: Screen, theme: Theme) -> App {
     let subject = Subject::of_profile("medium");
-    App::new(screen, subject, theme, "bench-results".into())
+    App::new(
+        screen,
+        subject,
+        theme,
+        "bench-results".into(),
+        crate::tui::grammar::tests::example(),
+    )
 }
 
 /// What is drawn at this size.

@@ -18,6 +18,7 @@ pub mod history;
 mod overlay;
 pub mod pane;
 pub mod profile;
+mod prompt;
 pub mod run;
 #[cfg(test)]
 mod saved_sizes_tests;
@@ -53,7 +54,13 @@ pub fn view(app: &mut App, frame: &mut Frame) {
     .areas(area);
     chrome::tabs(app, frame, tabs);
     screen(app, frame, body);
-    chrome::bottom_line(app, frame, line);
+    if app.prompt.line.is_some() {
+        prompt::offers(app, frame, body);
+        prompt::line(app, frame, line);
+    } else {
+        chrome::problem(app, frame, body);
+        chrome::bottom_line(app, frame, line);
+    }
     chrome::footer(app, frame, footer);
     overlay::view(app, frame, body);
 }

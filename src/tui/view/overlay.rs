@@ -47,6 +47,7 @@ fn content(app: &App, overlay: Overlay, width: usize) -> (String, Vec<Line<'stat
             plain(&super::run::explanation(app), width),
         ),
         Overlay::Log => (format!("Events {}", app.log.len()), plain(&log(app), width)),
+        Overlay::Said => (app.said.0.clone(), plain(&app.said.1, width)),
         Overlay::Quitting => (
             "A session is under way".to_owned(),
             plain(
@@ -97,6 +98,7 @@ pub fn markdown(app: &App) -> Option<String> {
         Overlay::Log => Some(format!("```\n{}\n```\n", log(app))),
         Overlay::Explain => Some(format!("{}\n", super::run::explanation(app))),
         Overlay::Help => Some(keymap::markdown()),
+        Overlay::Said => Some(format!("```\n{}\n```\n", app.said.1.trim_end())),
         Overlay::Quitting => None,
     }
 }

@@ -58,6 +58,10 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
         fitted(theme, "60x16 shows more", width),
         theme.quiet(),
     ));
+    if app.prompt.line.is_some() {
+        lines.truncate(usize::from(area.height).saturating_sub(1));
+    }
+    let shown = lines.len() as u16;
     for (n, line) in lines.into_iter().enumerate().take(usize::from(area.height)) {
         let row = Rect {
             y: area.y + n as u16,
@@ -65,5 +69,13 @@ pub fn view(app: &mut App, frame: &mut Frame, area: Rect) {
             ..area
         };
         frame.render_widget(line, row);
+    }
+    if shown < area.height {
+        let row = Rect {
+            y: area.y + shown,
+            height: 1,
+            ..area
+        };
+        super::prompt::line(app, frame, row);
     }
 }

@@ -126,6 +126,48 @@ fn a_calibration_counts_its_own_pairs() {
     );
 }
 
+#[test]
+fn a_session_until_resolved_counts_up_to_its_next_look() {
+    let mut app = under_way(Screen::Run);
+    if let Some(running) = &mut app.running {
+        running.subject.until_resolved = true;
+    }
+    let shown = text(&drawn(&mut app, 120, 36));
+    let headline = shown.lines().next().unwrap();
+    assert!(headline.contains("pair 2/8 look 1/3 AFTER"), "{headline}");
+}
+
+#[test]
+fn what_a_command_can_be_stands_above_the_prompt() {
+    at_three_sizes("prompt", || {
+        let mut app = at_rest(Screen::Profile);
+        app.prompt.open();
+        app.prompt.replace_before_cursor("rep");
+        app
+    });
+    let mut app = at_rest(Screen::Profile);
+    app.prompt.open();
+    app.prompt.replace_before_cursor(&"x".repeat(300));
+    for width in [10, 40, 120] {
+        let shown = text(&drawn(&mut app, width, 20));
+        assert!(shown.contains("rb-bench >"), "{shown}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_setting_is_read_to_its_end() {
+    let mut app = at_rest(Screen::Profile);
+    type_line(&mut app, "after resources.parallelism", "0", false);
+    let problem = "resources.parallelism: 0 is no number of workers; accepted: auto, or a number from 1 to 64, such as 4; \
+                   more than the cap is cut down to it";
+    app.typing.as_mut().unwrap().problem = Some(problem.into());
+    let words = |shown: String| shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (width, height) in [(120, 36), (80, 24), (60, 16)] {
+        let shown = words(text(&drawn(&mut app, width, height)));
+        assert!(shown.contains("cut down to it"), "{shown}");
+    }
+}
+
 /// Every size from nothing to more than a screen needs, in states that take turns.
 fn at_every_size(screen: Screen) {
     let overlays = [

@@ -71,7 +71,8 @@ class Style:
 style = Style()
 print(
     f"<!doctype html><meta charset=utf-8><body style='margin:8px;background:{BACKGROUND}'>"
-    "<pre style=\"margin:0;font:14.7px/18px 'DejaVu Sans Mono',monospace\">",
+    # a line is as high as a glyph, so that the lines of boxes join: 9 x 16 pixels a cell
+    "<pre style=\"margin:0;font:14.95px/16px 'DejaVu Sans Mono',monospace\">",
     end="",
 )
 for part in re.split(r"(\x1b\[[0-9;]*m)", sys.stdin.read()):

@@ -78,7 +78,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// A file that is being written.
 type File = BufWriter<fs::File>;
 
-fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
+fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // a bare name of a file that is not there yet has the empty path as its parent
     let directory = path
@@ -88,7 +88,7 @@ fn replace_with(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = directory.join(format!(".{name}.{}.tmp", std::process::id()));
     let permissions = fs::metadata(path).ok().map(|there| there.permissions());
-    let written = write_synced(&temporary, permissions, fill)
+    let written = write_synced(&temporary, permissions, write)
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| fs::File::open(directory)?.sync_all());
     written.map_err(|cause| {
@@ -303,14 +303,14 @@ pub fn latest_tuning(directory: &Path) -> Result<PathBuf> {
 fn write_synced(
     path: &Path,
     permissions: Option<fs::Permissions>,
-    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let file = fs::File::create(path)?;
     if let Some(permissions) = permissions {
         file.set_permissions(permissions)?;
     }
     let mut file = BufWriter::with_capacity(1 << 16, file);
-    fill(&mut file)?;
+    write(&mut file)?;
     file.into_inner()?.sync_all()
 }
 

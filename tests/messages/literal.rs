@@ -69,7 +69,7 @@ fn a_literal_is_read_as_the_compiler_reads_it() {
     for (literal, said) in [
         (r#""a\tb\\ \"c\"""#, Some("a\tb\\ \"c\"")),
         ("\"one \\\n    line\"", Some("one line")),
-        (r##"r#"raw \n "text""#"##, Some("raw \\n \"text\"")),
+        ("r#\"raw \\n \"text\"\"#", Some("raw \\n \"text\"")),
         (r#""\u{e9}\x41""#, Some("éA")),
         ("b\"bytes\"", None),
         ("12", None),

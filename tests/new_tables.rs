@@ -150,4 +150,9 @@ fn rows_that_are_dropped_cannot_be_verified() {
     document["destination"] = json!({ "use": "dest-null" });
     try_run(&document, &["--verify"])
         .refused(&["this run cannot be verified: nothing was written"]);
+    let mut document = databases.document(&[json!("t")]);
+    document["source"]["use"] = json!("source-generate");
+    document["source"]["config"] = json!({ "rows": 1, "row_bytes": 20 });
+    try_run(&document, &["--verify"])
+        .refused(&["this run cannot be verified: no server holds its source"]);
 }

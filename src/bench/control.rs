@@ -127,5 +127,6 @@ mod tests {
         control.ask(Wish::Stop);
         let error = control.between_pairs(&silent()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Interrupted);
+        assert_eq!(error.message(), "stopped after a pair, as was asked");
     }
 }

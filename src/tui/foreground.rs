@@ -42,6 +42,10 @@ pub fn run(command: &mut Command) -> io::Result<Outcome> {
     let group = Pid::from_raw(child.id().cast_signed());
     GROUP.store(group.as_raw(), SeqCst);
     give_to(group);
+    if ENDING.load(SeqCst) {
+        // whoever wanted the end saw no group yet
+        end();
+    }
     let outcome = wait(group, own);
     GROUP.store(0, SeqCst);
     give_to(own);

@@ -166,6 +166,19 @@ fn targets_that_changes_cannot_go_into_are_refused_with_what_to_alter() {
 }
 
 #[test]
+fn a_foreign_table_is_refused_for_its_changes_are_not_in_the_log() {
+    let capture = Capture::applied("foreign", &["t"]);
+    capture.at_source(
+        "CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER there FOREIGN DATA WRAPPER elsewhere; \
+         CREATE FOREIGN TABLE t (id int) SERVER there",
+    );
+    capture.at_dest("CREATE TABLE t (id int PRIMARY KEY)");
+    capture
+        .cdc("setup", &[])
+        .refused(&["is a foreign table, whose changes are not in the log: leave it out"]);
+}
+
+#[test]
 fn partitions_that_say_otherwise_what_a_row_is_are_refused() {
     let capture = Capture::applied("parts", &["t", "u"]);
     capture.at_source(

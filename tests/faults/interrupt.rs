@@ -129,7 +129,7 @@ fn ctrl_c_during_verification_says_that_the_rows_are_there() {
     gate.open();
     rehearsal.until_dest("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rb-bench verify' AND wait_event_type = 'Lock'");
     let outcome = stop(running, Signal::SIGINT);
-    outcome.assert_says(&["committed"]);
+    outcome.assert_says(&["interrupted; the rows are committed, and not verified"]);
     assert!(
         !outcome.stderr.contains("nothing was committed"),
         "{outcome:#?}"

@@ -49,7 +49,10 @@ fn a_defect_in_drawing_ends_the_run_in_good_order_and_is_said() {
 
 #[test]
 fn a_terminal_that_takes_no_frame_ends_the_run_in_good_order_and_is_said() {
-    fails("write", &["the terminal is gone: a test made"]);
+    fails(
+        "write",
+        &["the terminal is gone: a test made the terminal fail"],
+    );
 }
 
 #[test]

@@ -51,8 +51,8 @@ fn a_live_run_is_whole_at_every_size() {
         "cpu%",
         "p99 chunk",
         "Events",
-        "z zoom",
         "Tab pane",
+        "! command",
     ];
     let wide = [
         "Throughput",

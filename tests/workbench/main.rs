@@ -206,7 +206,10 @@ fn without_a_terminal_it_says_why_and_exits_with_2() {
     let output = support::rb_bench().arg("tui").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("standard input is no terminal"), "{said}");
+    let why = "the workbench needs a terminal: standard input is no terminal";
+    assert!(said.contains(why), "{said}");
+    let instead = "`rb-bench` without `tui` measures the same and prints what it finds";
+    assert!(said.contains(instead), "{said}");
 
     let place = Place::with_server();
     let mut terminal = Terminal::new(80, 24).named("dumb");

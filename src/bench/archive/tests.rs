@@ -151,6 +151,8 @@ fn what_is_no_session_is_told_or_passed_over() {
         .collect();
     files.sort_unstable();
     assert_eq!(files, ["cut-tune.json", "cut.json", "newer.json"]);
+    let newer = archive.unreadable().iter().find(|u| u.file == "newer.json");
+    assert_eq!(newer.unwrap().reason, "it has the format `rb-bench.run.v9`");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::bench::tune::artifact::TuneArtifact;
 use crate::bench::tune::summary;
 use crate::error::{Error, Kind};
 use crate::tui::app::{App, Kind as Session, Screen};
+use crate::tui::examples::under_way;
 use crate::tui::message::{Effect, Ended, Msg, Start, Told};
 use crate::tui::saved::{Reply, Request};
 use crate::tui::state::compare::{Outcome, Pair, Shape};
@@ -131,6 +132,13 @@ fn enter_opens_a_session_on_compare_and_a_tuning_on_tune() {
     keys(&mut app, "4jj\n");
     assert_eq!(app.screen, Screen::Compare);
     assert_eq!(app.compare.pair, Pair::Within("8-medium.json".into()));
+    // one that is under way is not put out of sight
+    keys(&mut app, "4g");
+    app.running = under_way(Screen::Run).running;
+    app.tune.is_live = true;
+    assert!(requests(&keys(&mut app, "\n")).is_empty());
+    let told = "a tuning is under way, and the Tune screen shows it";
+    assert_eq!(note(&app), told);
 }
 
 #[test]
@@ -428,6 +436,7 @@ fn what_cannot_be_done_is_told_and_asks_for_nothing() {
             "o",
             "there is no saved tuning to write a page of",
         ),
+        (Screen::Run, "p", "nothing is running"),
     ] {
         let mut app = app(screen);
         let effects = keys(&mut app, typed);

@@ -66,6 +66,20 @@ fn digits_go_to_screens() {
 }
 
 #[test]
+fn a_command_waits_until_no_session_runs() {
+    let mut app = under_way(Screen::Run);
+    press(&mut app, "!");
+    assert!(app.prompt.line.is_none());
+    assert_eq!(
+        app.note.as_ref().unwrap().text,
+        "commands run when no session does: F lets it end after this pair, ^c aborts it"
+    );
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "!");
+    assert!(app.prompt.line.is_some());
+}
+
+#[test]
 fn a_run_is_started_once_and_shown() {
     let mut app = at_rest(Screen::Profile);
     let effects = press(&mut app, "g");
@@ -112,6 +126,18 @@ fn what_is_typed_is_judged_at_each_key_and_kept_only_when_it_is_right() {
     press(&mut app, "Enter 9 Esc");
     assert_eq!(app.profile.resolutions[1].fields.parallelism_effective, 4);
     press(&mut app, "u");
+    assert!(app.subject.after.is_empty());
+}
+
+#[test]
+fn a_setting_that_is_not_in_the_list_is_typed_with_its_key() {
+    let mut app = at_rest(Screen::Profile);
+    press(&mut app, "a x Enter");
+    let problem = app.typing.as_ref().unwrap().problem.clone().unwrap();
+    assert_eq!(
+        problem,
+        "accepted: KEY=VALUE, such as resources.max_retries=5"
+    );
     assert!(app.subject.after.is_empty());
 }
 

@@ -95,7 +95,9 @@ measure_build() {
 # The workbench's sessions run in turn with others, which no single call of rb-bench does.
 measure_workbench() {
   printf '\n== workbench: benches/workbench.sh\n' >&2
-  keep workbench "$(benches/workbench.sh 10 medium "$results")"
+  local file
+  file=$(benches/workbench.sh 10 medium "$results")
+  keep workbench "$file"
 }
 
 measure_peers() {

@@ -35,7 +35,11 @@ workbench() {
     kill -0 "$terminal" 2>/dev/null || { echo 'the workbench ended before its session did' >&2; return 1; }
     sleep 0.2
   done
-  printf Q >&5
+  # the session is kept before it has ended, and then it is asked whether to wait for that
+  while kill -0 "$terminal" 2>/dev/null; do
+    printf Q >&5
+    sleep 0.2
+  done
   wait "$terminal"
   exec 5>&-
   rm "$keys"

@@ -39,6 +39,7 @@ mod update;
 mod view;
 
 use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,7 +47,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use crossterm::event;
+use crossterm::event::{self, Event};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -255,21 +257,26 @@ impl Workbench {
                 Some(at) if is_stale => FRAME.saturating_sub(at.elapsed()),
                 _ => FRAME,
             };
-            if event::poll(wait).map_err(gone)? {
-                let input = event::read().map_err(gone)?;
-                self.handle(Msg::Input(input), &mut terminal)?;
+            if has_input(wait) {
+                while self.app.ending.is_none() && event::poll(AT_ONCE).map_err(gone)? {
+                    let input = event::read().map_err(gone)?;
+                    self.handle(Msg::Input(input), &mut terminal)?;
+                    is_stale = true;
+                }
+            } else if let Ok((columns, lines)) = crossterm::terminal::size()
+                && self.app.size != (columns, lines)
+            {
+                let resized = Msg::Input(Event::Resize(columns, lines));
+                self.handle(resized, &mut terminal)?;
                 is_stale = true;
             }
         }
         Ok(())
     }
 
-    /// Everything that has come; whether there was anything.
+    /// Everything that has come but keys; whether there was anything.
     fn take_in(&mut self, terminal: &mut Guard) -> Result<bool> {
         let mut messages = Vec::new();
-        while event::poll(AT_ONCE).map_err(gone)? {
-            messages.push(Msg::Input(event::read().map_err(gone)?));
-        }
         // the terminal may be gone without a signal or an event that says so
         nix::sys::termios::tcgetattr(std::io::stdin())
             .map_err(|e| Error::new(Kind::Io, format!("the terminal is gone: {e}")))?;
@@ -355,6 +362,18 @@ impl Workbench {
             leftovers,
         })
     }
+}
+
+/// Whether the terminal has something for us within this time. Crossterm would wait the last millisecond out by
+/// looking again and again, which at ten frames a second is a hundredth of a core.
+fn has_input(wait: Duration) -> bool {
+    let stdin = std::io::stdin();
+    let mut terminal = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    // whole milliseconds, and not less than was asked for
+    let wait = wait + Duration::from_millis(1);
+    let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+    // a signal that comes in between is no input
+    poll(&mut terminal, wait).is_ok_and(|ready| ready > 0)
 }
 
 #[expect(

@@ -167,15 +167,17 @@ fn targets_that_changes_cannot_go_into_are_refused_with_what_to_alter() {
 
 #[test]
 fn a_foreign_table_is_refused_for_its_changes_are_not_in_the_log() {
-    let capture = Capture::applied("foreign", &["t"]);
+    let capture = Capture::applied("foreign", &["t", "p"]);
     capture.at_source(
         "CREATE FOREIGN DATA WRAPPER elsewhere; CREATE SERVER there FOREIGN DATA WRAPPER elsewhere; \
-         CREATE FOREIGN TABLE t (id int) SERVER there",
+         CREATE FOREIGN TABLE t (id int) SERVER there; CREATE TABLE p (id int) PARTITION BY RANGE (id); \
+         CREATE FOREIGN TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (9) SERVER there",
     );
-    capture.at_dest("CREATE TABLE t (id int PRIMARY KEY)");
-    capture
-        .cdc("setup", &[])
-        .refused(&["is a foreign table, whose changes are not in the log: leave it out"]);
+    capture.at_dest("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE p (id int PRIMARY KEY)");
+    capture.cdc("setup", &[]).refused(&[
+        "public.t is a foreign table, which has no changes of its own: leave it out",
+        "public.p has the partition public.p0, which is a foreign table, whose changes are not in the log: leave it out",
+    ]);
 }
 
 #[test]

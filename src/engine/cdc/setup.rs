@@ -381,12 +381,6 @@ async fn identity(ends: &Ends, oid: u32, table: &str) -> Result<Identity> {
                     "cannot be read: GRANT SELECT ON {table} to this role"
                 ));
             }
-        } else if text("relreplident") != own {
-            identity.problems.push(format!(
-                "{of}has another replica identity than the whole: ALTER TABLE {} REPLICA IDENTITY as for the whole",
-                part.sql()
-            ));
-            continue;
         }
         if text("relkind") == "f" || text("relpersistence") != "p" {
             identity.problems.push(format!(
@@ -396,6 +390,11 @@ async fn identity(ends: &Ends, oid: u32, table: &str) -> Result<Identity> {
                 } else {
                     "an unlogged or temporary table"
                 }
+            ));
+        } else if text("relreplident") != own {
+            identity.problems.push(format!(
+                "{of}has another replica identity than the whole: ALTER TABLE {} REPLICA IDENTITY as for the whole",
+                part.sql()
             ));
         } else if text("relreplident") != "f" && text("nothing") == "t" {
             identity.problems.push(format!(

@@ -67,6 +67,8 @@ fn make(before: &str, after: &str, out: &str, label: &str, command: &str) -> Res
         .collect();
     session.ui = screen(&afters);
     session.label = Some(label.to_owned());
+    // no call of rb-bench repeats it
+    session.invocation.args = command.split(' ').map(str::to_owned).collect();
     command.clone_into(&mut session.invocation.repeat);
     session.summary = summary::of(&iterations, &rules, Status::Complete, None);
     session.iterations = iterations;

@@ -70,10 +70,14 @@ impl Artifact {
         self.invocation.repeating_arguments(self.protocol.seed)
     }
 
-    /// The command that measures the same again, as a shell reads it.
+    /// The command that measures the same again, as a shell reads it: the one that is written down, which is
+    /// no call of rb-bench where several sessions were made one.
     #[must_use]
     pub fn repeating_command(&self) -> String {
-        self.invocation.repeating_command(self.protocol.seed)
+        match self.invocation.repeat.as_str() {
+            "" => self.invocation.repeating_command(self.protocol.seed),
+            written => written.to_owned(),
+        }
     }
 }
 

@@ -51,12 +51,16 @@ fn a_session_names_the_command_that_repeats_it() {
     session.invocation.args = ["--profile", "my profile.yaml", "--iters=10"]
         .map(str::to_owned)
         .into();
+    session.invocation.repeat = String::new();
     assert_eq!(
         session.repeating_command(),
         "rb-bench --profile 'my profile.yaml' '--iters=10' --seed 7"
     );
     session.invocation.args = vec!["--seed=5".into()];
     assert_eq!(session.repeating_command(), "rb-bench '--seed=5'");
+    session.invocation.repeat = "benches/workbench.sh 10 medium".into();
+    let written = &session.invocation.repeat;
+    assert_eq!(&session.repeating_command(), written);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 # It builds rb-bench (release) first. Run it on a quiet machine: the guard waits until it is one, for a
 # limited time. The noise is measured first, once. What was measured stands in bench-results/evidence.txt, a name and a file a line; an
 # interrupted run goes on with what is missing. Environment: PEERS_HOME (where
-# benches/peers/install-peers.sh put other tools; without it the peers are rb-bench, psql and the servers
+# benches/peers/install-peers.sh put other tools and the forwarding client; without it the peers are rb-bench, psql and the servers
 # alone), CLUSTER_DIR (another directory for the managed server), GUARD (warn: do not wait, say what was not quiet),
 # ROUNDS (of the peers; 5).
 set -euo pipefail
@@ -39,7 +39,7 @@ faster     ${guard[*]} ${pairs[*]} --profile small --before destination.config.l
 rows1      ${guard[*]} --arms one --iters 6 --profile small --rows 500000
 rows4      ${guard[*]} --arms one --iters 6 --profile small --rows 2000000
 rows16     ${guard[*]} --arms one --iters 6 --profile small --rows 8000000
-workers    tune --profile small --rows 500000 --sweep 1,2,4,8,16 --rounds 5 --pairs 10
+workers    tune --profile small --rows 2000000 --sweep 1,2,4,8,16 --rounds 5 --pairs 6
 lz4        ${guard[*]} ${pairs[*]} --profile large --before resources.parallelism=auto --after destination.config.toast_compression=lz4
 buffers    tune --profile small --rows 500000 --knob buffer_bytes=16384,65536,262144,1048576 --rounds 5 --pairs 10
 chunks     tune --profile small --rows 500000 --knob chunk_bytes=1048576,4194304,16777216,67108864 --rounds 5 --pairs 10
@@ -100,13 +100,19 @@ measure_workbench() {
   keep workbench "$file"
 }
 
-measure_peers() {
-  local file=docs/benchmarks/peers.json sets=ours
-  [ -z "${PEERS_HOME:-}" ] || sets=ours,limits,peers
-  printf '\n== peers: benches/peers/peers.sh small,medium,large --set %s\n' "$sets" >&2
+# Ways of copying a table beside rb-bench, in rounds: benches/peers/README.md.
+measure_arms() {
+  local name=$1 profiles=$2 sets=$3 file=docs/benchmarks/$1.json
+  printf '\n== %s: benches/peers/peers.sh %s --set %s\n' "$name" "$profiles" "$sets" >&2
   mkdir -p "${file%/*}"
-  benches/peers/peers.sh small,medium,large --set "$sets" --rounds "${ROUNDS:-5}" --checksum --json "$PWD/$file"
-  keep peers "$file"
+  benches/peers/peers.sh "$profiles" --set "$sets" --rounds "${ROUNDS:-5}" --checksum --json "$PWD/$file"
+  keep "$name" "$file"
+}
+
+measure_peers() {
+  local sets=ours
+  [ -z "${PEERS_HOME:-}" ] || sets=ours,limits,peers
+  measure_arms peers small,medium,large "$sets"
 }
 
 # The document from its model, once; afterwards its words are its own, and tables alone are rewritten.
@@ -125,7 +131,7 @@ main() {
   local name arguments wanted=" $* "
   if [ "${1:-}" = --list ]; then
     sessions
-    printf '%s\n' 'build      two builds of rb-bench' 'workbench  benches/workbench.sh' 'peers      benches/peers/peers.sh' 'noise      calibrate'
+    printf '%s\n' 'build      two builds of rb-bench' 'workbench  benches/workbench.sh' 'peers      benches/peers/peers.sh' 'forwarder  benches/peers/peers.sh, the same with a bare forwarding client' 'noise      calibrate'
     return
   fi
   mkdir -p "$results"
@@ -149,7 +155,10 @@ main() {
   if [ "${wanted/ peers /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of peers)" ]; }; then
     measure_peers </dev/null
   fi
-  for name in $(sessions | awk '{ print $1 }') build workbench peers; do
+  if [ "${wanted/ forwarder /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of forwarder)" ]; }; then
+    measure_arms forwarder small,medium ours,pass </dev/null
+  fi
+  for name in $(sessions | awk '{ print $1 }') build workbench peers forwarder; do
     if [ -z "$(file_of "$name")" ]; then
       echo "not measured yet: $name; $document is left as it is (benches/evidence.sh measures what is missing)" >&2
       return

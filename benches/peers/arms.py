@@ -211,7 +211,7 @@ ARMS["tune psql-psql bin 2x then pk"] = ("tune", key_afterwards(2))
 # ---- a bare forwarding client, the floor for any client: pass ----
 
 
-def passthru(mode, streams, buffer, chunks=None, tcp=False, setting="", dest=None, then=""):
+def passthru(mode, streams, buffer, chunks=None, tcp=False, setting="", dest=None, then=()):
     def at(host, port):
         by_tcp = tcp or not host.startswith("/")
         return f"{servers.tcp_host(host)}:{port}" if by_tcp else f"{host}/.s.PGSQL.{port}"
@@ -225,7 +225,9 @@ def passthru(mode, streams, buffer, chunks=None, tcp=False, setting="", dest=Non
             f"{streams} {mode} {buffer} {chunks or streams}" + (f" '{setting}'" if setting else "")
         )
         if then:
-            cmd += f" && {psql(DST)} -c '{then.replace('TABLE', t.name)}'"
+            # each of these by a session of its own, at once
+            sessions = [f"{psql(DST)} -c '{statements.replace('TABLE', t.name)}'" for statements in then]
+            cmd += f" && {{ {at_once(sessions)}; }}"
         return dict(cmd=cmd, dest=dest)
 
     return make
@@ -244,13 +246,24 @@ for _mode, _n, _buffer in (
 ):
     ARMS[f"pass {_mode} {_n}x {_buffer >> 10}k"] = ("pass", passthru(_mode, _n, _buffer))
 ADD_KEY = "alter table TABLE add primary key (id)"
+MAKE_INDEXES = [
+    f"create index on TABLE ({what})" for what in ("(id % 97)", "md5(id::text)", "(id * 7)", "id, (id % 7)")
+]
 ARMS["pass frame 2x 64k tcp"] = ("pass", passthru("frame", 2, 64 << 10, tcp=True))
 ARMS["pass frame 2x 64k 16 chunks"] = ("pass", passthru("frame", 2, 64 << 10, 16))
 ARMS["pass frame 2x 64k lz4 toast"] = (
     "pass",
     passthru("frame", 2, 64 << 10, setting="set default_toast_compression=lz4"),
 )
-ARMS["pass frame 2x 64k then pk"] = ("pass", passthru("frame", 2, 64 << 10, dest="nopk", then=ADD_KEY))
+ARMS["pass frame 2x 64k then pk"] = ("pass", passthru("frame", 2, 64 << 10, dest="nopk", then=[ADD_KEY]))
+ARMS["pass frame 2x 64k then 4 indexes"] = (
+    "pass",
+    passthru("frame", 2, 64 << 10, dest="nopk", then=["; ".join(MAKE_INDEXES)]),
+)
+ARMS["pass frame 2x 64k then 4 indexes by 2 sessions"] = (
+    "pass",
+    passthru("frame", 2, 64 << 10, dest="nopk", then=["; ".join(MAKE_INDEXES[i::2]) for i in (0, 1)]),
+)
 ARMS["pass frame 2x 64k unlogged nopk"] = ("pass", passthru("frame", 2, 64 << 10, dest="unlogged-nopk"))
 
 # ---- other tools: peers ----

@@ -422,7 +422,7 @@ fn a_value_that_cannot_be_planned_is_named() {
     let output = rb_bench()
         .args(["tune", "--sweep", "1,2", "--pipeline"])
         .arg(&file)
-        .args(["--guard", "off", "--out"])
+        .arg("--out")
         .arg(place.path().join("results"))
         .assert()
         .code(1)

@@ -323,10 +323,12 @@ fn rows_that_arrive_otherwise_make_the_session_invalid() {
         .get_output()
         .clone();
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        error.contains("rows did not arrive as they left"),
-        "{error}"
-    );
+    for part in [
+        "rows did not arrive as they left: ",
+        "what to do: the iteration is INVALID; please report this with the artifact",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
     let artifact = read(&artifacts(&place.path().join("results"))[0]);
     assert_eq!(artifact["summary"]["status"], "invalid");
     assert_eq!(artifact["iterations"][0]["verify"]["checksum_ok"], false);

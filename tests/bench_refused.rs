@@ -119,6 +119,53 @@ fn what_is_no_table_cannot_be_copied_beside() {
 }
 
 #[test]
+fn a_copy_whose_name_is_taken_in_the_meantime_is_not_written_to() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)";
+    let (source, destination) = (fresh_database("taken_s"), fresh_database("taken_d"));
+    sql(&source, &format!("{tables}; INSERT INTO t VALUES (1)"));
+    // as soon as the copy of `t` is made, somebody makes what is to be the copy of `u`
+    sql(
+        &destination,
+        &format!(
+            "{tables}; CREATE FUNCTION take() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE made text; BEGIN \
+               SELECT substring(object_identity FROM '(rb_bench_[^.]+_)t$') INTO made FROM pg_event_trigger_ddl_commands() \
+                 WHERE object_type = 'table'; \
+               IF made IS NOT NULL THEN EXECUTE format('CREATE TABLE %I (mine int)', made || 'u'); END IF; END $$; \
+             CREATE EVENT TRIGGER take ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION take()"
+        ),
+    );
+    let place = tempfile::tempdir().unwrap();
+    let document = place.path().join("pipeline.yaml");
+    let text = format!(
+        "version: \"1.0\"\npipeline: mine\nsource:\n  use: source-postgres\n  config: {{ url: \"{source}\" }}\n  \
+         streams: [{{ name: t }}, {{ name: u }}]\ndestination:\n  use: dest-postgres\n  config: {{ url: \"{destination}\" }}\n"
+    );
+    fs::write(&document, text).unwrap();
+    let output = rb_bench()
+        .arg("--pipeline")
+        .arg(&document)
+        .args(["--iters", "1", "--warmup", "0", "--guard", "off", "--out"])
+        .arg(place.path().join("results"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "_u\" is there already",
+        "what to do: run the benchmark again: each session has an id of its own",
+    ] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
+    // our own copy is gone, what somebody else made is not
+    let left = sql(
+        &destination,
+        "SELECT string_agg(attname, ',') FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid \
+         WHERE starts_with(relname, 'rb_bench_') AND relkind = 'r' AND attnum > 0",
+    );
+    assert_eq!(left, "mine");
+}
+
+#[test]
 fn sides_are_measured_alone_where_there_are_two() {
     let place = tempfile::tempdir().unwrap();
     let document = place.path().join("null.yaml");

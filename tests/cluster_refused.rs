@@ -14,8 +14,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use nix::unistd::Uid;
-use place::{Place, processes_in, said};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
+use place::{Place, postmaster_of, processes_in, said};
 use rb_bench::cluster::{Cluster, Programs};
 
 #[test]
@@ -37,6 +38,43 @@ fn a_password_that_is_not_the_servers_is_told_with_the_way_out() {
         error.message().starts_with("cannot read the password in "),
         "{error}"
     );
+}
+
+#[test]
+fn a_server_whose_databases_cannot_be_made_is_stopped_and_says_why() {
+    let place = Place::with_server();
+    let output = place
+        .psql(&["-d", "postgres"])
+        .args(["-c", "DROP DATABASE dest"])
+        .args(["-c", "ALTER DATABASE template0 RENAME TO elsewhere"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let error = Cluster::start(&support::options(place.path()), |_| {}).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot create the databases of the managed server: template database \"template0\" does not exist"
+    );
+    place.assert_no_process_is_left();
+}
+
+#[test]
+fn a_server_that_ends_by_itself_is_told_in_its_log() {
+    let place = Place::with_server();
+    let cluster = Cluster::start(&support::options(place.path()), |_| {}).unwrap();
+    let postmaster = Pid::from_raw(postmaster_of(&place).cast_signed());
+    kill(postmaster, Signal::SIGTERM).unwrap();
+    let supervises = |(_, command): &(u32, String)| command.contains("__supervise");
+    while processes_in(place.path()).iter().any(supervises) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    cluster.stop().unwrap();
+    let log = fs::read_to_string(place.server().join("server.log")).unwrap();
+    assert!(
+        log.contains("the server ended by itself (exit status: 0)"),
+        "{log}"
+    );
+    place.assert_no_process_is_left();
 }
 
 #[test]

@@ -136,7 +136,12 @@ async fn an_interrupted_seeding_does_not_count() {
     let cancel = CancellationToken::new();
     let progress: Arc<dyn Progress> = Arc::new(StopsEarly(cancel.clone()));
     let stopped = seed::ensure(&server, &slow, 2, &progress, &cancel).await;
-    assert_eq!(stopped.unwrap_err().kind(), rb_bench::Kind::Interrupted);
+    let stopped = stopped.unwrap_err();
+    assert_eq!(stopped.kind(), rb_bench::Kind::Interrupted);
+    assert_eq!(
+        stopped.message(),
+        "seeding seeded: making rows: interrupted"
+    );
     let again = CancellationToken::new();
     let silent: Arc<dyn Progress> = Arc::new(Silent);
     let seeded = seed::ensure(&server, &slow, 8, &silent, &again)

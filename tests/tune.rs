@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
-use support::{fresh_database, own_directory, rb_bench, rb_bench_in, sql};
+use support::{fresh_database, own_directory, own_server_with, rb_bench, rb_bench_in, sql};
 
 fn read(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -401,4 +401,34 @@ fn wrong_use_is_told_before_anything_is_made() {
             "{arguments:?} made something"
         );
     }
+}
+
+#[test]
+fn a_value_that_cannot_be_planned_is_named() {
+    let server = own_server_with(&[("max_prepared_transactions", "0")]);
+    let place = tempfile::tempdir().unwrap();
+    let (file, destination) = document(place.path(), "unplanned", 6000, "");
+    let own = server.fresh_database("unplanned");
+    sql(
+        &own,
+        "CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL)",
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace(&destination, &own).replace(
+        "resources:\n",
+        "  commit: two_phase\nresources:\n  chunk_bytes: 8192\n",
+    );
+    fs::write(&file, text).unwrap();
+    let output = rb_bench()
+        .args(["tune", "--sweep", "1,2", "--pipeline"])
+        .arg(&file)
+        .arg("--out")
+        .arg(place.path().join("results"))
+        .assert()
+        .code(1)
+        .get_output()
+        .clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("planning with 2: "), "{said}");
+    assert!(said.contains("room for 0"), "{said}");
 }

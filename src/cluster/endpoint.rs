@@ -93,8 +93,8 @@ impl Endpoint {
             .map_err(|failure| failure.into_error("create the databases of the managed server"))
     }
 
-    /// The databases that are there, templates and `postgres` left out.
-    pub(crate) fn databases(&self) -> Result<Vec<Database>> {
+    /// The databases that are there, templates and `postgres` left out; none where the server cannot be asked.
+    pub(crate) fn databases(&self) -> Option<Vec<Database>> {
         const QUERY: &str = "SELECT datname::text, pg_database_size(oid) FROM pg_database
             WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname";
         let list = async |client: &tokio_postgres::Client| {
@@ -107,8 +107,7 @@ impl Endpoint {
                 })
                 .collect())
         };
-        self.session("postgres", list)
-            .map_err(|failure| failure.into_error("list the databases of the managed server"))
+        self.session("postgres", list).ok()
     }
 
     /// Runs `work` on a connection, on a thread of its own: the caller may be inside a runtime.

@@ -122,9 +122,12 @@ impl Cluster {
     }
 
     /// Stops the server and waits until it is gone.
-    pub fn stop(mut self) -> Result<()> {
+    pub fn stop(self) -> Result<()> {
         // The supervisor's own limits, and what the rest of a machine may take.
-        let limit = processes::FAST_LIMIT + processes::IMMEDIATE_LIMIT + DROP_LIMIT;
+        self.stop_within(processes::FAST_LIMIT + processes::IMMEDIATE_LIMIT + DROP_LIMIT)
+    }
+
+    fn stop_within(mut self, limit: Duration) -> Result<()> {
         if !self.close_and_wait(limit) {
             return Err(Error::new(
                 Kind::Server,
@@ -206,4 +209,59 @@ fn clean_environment() -> Vec<(&'static str, OsString)> {
         }
     }
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::sys::wait::waitpid;
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    /// A server in `home` whose supervisor is this process.
+    pub(super) fn supervised_by(supervisor: Child, home: &Path) -> Cluster {
+        let version = Version {
+            major: 15,
+            text: "15.14".to_owned(),
+        };
+        Cluster {
+            supervisor: Some(supervisor),
+            lock: None,
+            place: Home::resolve(Some(home)).unwrap().place(version.major),
+            programs: Programs {
+                directory: home.to_owned(),
+                version,
+            },
+            endpoint: Endpoint {
+                socket: None,
+                port: 5432,
+                password: String::new(),
+            },
+            settings: Settings::new(),
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_stop_is_told_with_where_its_log_is() {
+        let home = tempfile::tempdir().unwrap();
+        // it does not look at its standard input
+        let mut command = Command::new("sleep");
+        let deaf = command.arg("600").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_raw(deaf.id().cast_signed());
+        let cluster = supervised_by(deaf, home.path());
+        let place = cluster.directory();
+        let error = cluster.stop_within(Duration::from_millis(40)).unwrap_err();
+        kill(pid, Signal::SIGKILL).unwrap();
+        waitpid(pid, None).unwrap();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the managed server in {} does not stop\n  what to do: look at server.log there, then `rb-bench cluster stop`",
+                place.display()
+            )
+        );
+    }
 }

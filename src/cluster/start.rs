@@ -65,7 +65,7 @@ pub(super) fn start(options: &ClusterOptions, mut on_wait: impl FnMut(&str)) -> 
             },
             settings: settings.clone(),
         };
-        match wait_until_ready(&mut cluster, &mut on_wait) {
+        match wait_until_ready(&mut cluster, START_LIMIT, &mut on_wait) {
             Ok(()) => {
                 cluster.endpoint.create_databases()?;
                 cluster.lock = Some(lock);
@@ -121,7 +121,11 @@ fn spawn_supervisor(
         .map_err(|e| Error::file("run", &binary, e))
 }
 
-fn wait_until_ready(cluster: &mut Cluster, on_wait: &mut impl FnMut(&str)) -> Result<()> {
+fn wait_until_ready(
+    cluster: &mut Cluster,
+    limit: Duration,
+    on_wait: &mut impl FnMut(&str),
+) -> Result<()> {
     let started = Instant::now();
     let mut told = false;
     loop {
@@ -132,8 +136,8 @@ fn wait_until_ready(cluster: &mut Cluster, on_wait: &mut impl FnMut(&str)) -> Re
             .supervisor
             .as_mut()
             .is_none_or(|supervisor| !matches!(supervisor.try_wait(), Ok(None)));
-        if ended || started.elapsed() >= START_LIMIT {
-            return Err(did_not_start(&cluster.place, ended));
+        if ended || started.elapsed() >= limit {
+            return Err(did_not_start(&cluster.place, (!ended).then_some(limit)));
         }
         if !told && started.elapsed() >= SLOW_START {
             on_wait(&format!(
@@ -146,7 +150,8 @@ fn wait_until_ready(cluster: &mut Cluster, on_wait: &mut impl FnMut(&str)) -> Re
     }
 }
 
-fn did_not_start(place: &Place, ended: bool) -> Error {
+/// `limit`: how long was waited for a server that is still there.
+fn did_not_start(place: &Place, limit: Option<Duration>) -> Error {
     let log = fs::read_to_string(place.log()).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n  ");
@@ -155,11 +160,10 @@ fn did_not_start(place: &Place, ended: bool) -> Error {
     } else {
         Kind::Server
     };
-    let how = if ended {
-        "did not start".to_owned()
-    } else {
-        format!("did not take connections within {START_LIMIT:?}")
-    };
+    let how = limit.map_or_else(
+        || "did not start".to_owned(),
+        |limit| format!("did not take connections within {limit:?}"),
+    );
     Error::new(
         kind,
         format!(
@@ -167,4 +171,28 @@ fn did_not_start(place: &Place, ended: bool) -> Error {
             place.log().display()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::tests::supervised_by;
+
+    #[test]
+    fn a_server_that_takes_no_connections_in_time_is_told_with_the_end_of_its_log() {
+        let home = tempfile::tempdir().unwrap();
+        let supervisor = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut cluster = supervised_by(supervisor, home.path());
+        fs::create_dir_all(cluster.place.path()).unwrap();
+        fs::write(cluster.place.log(), "replaying what a crash left\n").unwrap();
+        let limit = Duration::from_millis(40);
+        let error = wait_until_ready(&mut cluster, limit, &mut |_: &str| {}).unwrap_err();
+        assert_eq!(
+            error.message(),
+            format!(
+                "the managed server did not take connections within 40ms; the end of {}:\n  replaying what a crash left",
+                cluster.place.log().display()
+            )
+        );
+    }
 }

@@ -80,7 +80,7 @@ fn look_at(place: &Place) -> ServerStatus {
             port,
             password: data_directory::read_password(place).ok()?,
         };
-        endpoint.databases().ok()
+        endpoint.databases()
     });
     let databases = listed.unwrap_or_else(|| {
         let names = DATABASES.iter().filter(|_| place.data().exists());

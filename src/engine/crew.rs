@@ -253,9 +253,9 @@ impl Crew {
             )
             .remedy("somebody changes the target table (ALTER, TRUNCATE, VACUUM FULL, ...); run again when that is done");
         }
-        let holder = self
-            .number_of(blocked.holder)
-            .map_or("another worker".to_owned(), |n| format!("worker {n}"));
+        let Some(holder) = self.number_of(blocked.holder) else {
+            return Error::internal("a worker waits for a sibling that nobody knows");
+        };
         let words = if leader.cancel_backend(blocked.waiting).await.is_ok() {
             tokio::time::timeout(LAST_WORDS, self.last_words(waiting))
                 .await
@@ -272,7 +272,7 @@ impl Crew {
             });
         Error::new(
             Kind::SiblingBlocked,
-            format!("worker {waiting} waited for {holder} of the same run{at}: they met on a key"),
+            format!("worker {waiting} waited for worker {holder} of the same run{at}: they met on a key"),
         )
         .remedy("use resources.parallelism: 1, or drop the trigger or constraint that makes rows of one table depend on each other")
     }

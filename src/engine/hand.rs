@@ -72,7 +72,7 @@ impl Hand {
             let cancel = self.shared.cancel.clone();
             let outcome = tokio::select! {
                 biased;
-                () = cancel.cancelled() => Err(Error::new(Kind::Interrupted, "cancelled")),
+                () = cancel.cancelled() => Err(unheard()),
                 outcome = self.lives(&mut orders, &cancellers) => outcome,
             };
             // what it has reported is done: the end of the attempt, which may follow at once, is no reason to
@@ -343,10 +343,7 @@ impl Hand {
         dest: &dyn ChunkDestination,
         orders: &mut UnboundedReceiver<Order>,
     ) -> Result<()> {
-        let order = orders
-            .recv()
-            .await
-            .ok_or_else(|| Error::new(Kind::Interrupted, "the leader is gone"))?;
+        let order = orders.recv().await.ok_or_else(unheard)?;
         let Some(session) = dest.session() else {
             let _ = self.reports.send((self.number, Report::Committed));
             return Ok(());
@@ -396,4 +393,9 @@ impl Hand {
         }
         session.close().await;
     }
+}
+
+/// The end of a worker that nobody listens to any more: whoever cancelled it knows why.
+fn unheard() -> Error {
+    Error::new(Kind::Interrupted, "cancelled")
 }

@@ -109,5 +109,14 @@ mod tests {
                 "{other:?}"
             );
         }
+        let server = Server::from_url("host=db dbname=d user=u").unwrap();
+        let restarted = place("1", "10.0.0.1:5432", "200.5");
+        let error = require_same_place(&server, &first, &restarted).unwrap_err();
+        assert_eq!(error.kind(), Kind::Connection);
+        assert_eq!(
+            error.message(),
+            format!("{server} was restarted while the run connected to it")
+        );
+        require_same_place(&server, &first, &place("1", "::1:5432", "100.5")).unwrap();
     }
 }

@@ -9,6 +9,9 @@ mod proxy;
 #[path = "../faults/running.rs"]
 #[expect(dead_code, reason = "capture uses its part")]
 mod running;
+#[path = "../faults/session.rs"]
+#[expect(dead_code, reason = "capture uses its part")]
+mod session;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -17,6 +20,7 @@ mod changes;
 mod crash;
 mod handover;
 mod log;
+mod meanwhile;
 mod refusals;
 mod schema;
 mod standby;

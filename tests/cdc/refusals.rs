@@ -250,6 +250,22 @@ fn a_target_that_went_away_is_told_when_its_first_change_comes() {
 }
 
 #[test]
+fn a_role_that_may_not_make_the_change_log_is_told_what_to_grant() {
+    let mut capture =
+        Capture::logged("log_grant", &["t"]).of("CREATE TABLE t (id int PRIMARY KEY)");
+    capture.at_dest(
+        "DROP ROLE IF EXISTS cdc_writer; CREATE ROLE cdc_writer LOGIN PASSWORD 'secret'; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
+         GRANT ALL ON SCHEMA rb_bench TO cdc_writer; GRANT ALL ON ALL TABLES IN SCHEMA rb_bench TO cdc_writer",
+    );
+    capture.document["destination"]["config"]["url"] =
+        json!(as_role(&capture.databases.dest, "cdc_writer", "secret"));
+    capture.try_run(&[]).refused(&[
+        "creating change log public.t: permission denied for schema public",
+        "what to do: GRANT CREATE on its schema to this role",
+    ]);
+}
+
+#[test]
 fn a_change_log_that_cannot_be_made_says_what_is_missing() {
     let mut capture = Capture::logged("log_schema", &["t"]);
     capture.document["destination"]["config"]["schema"] = json!("nowhere");

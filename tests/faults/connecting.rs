@@ -1,5 +1,6 @@
 //! Failures to connect.
 
+use crate::proxy::{self, Fate};
 use crate::rehearsal::Rehearsal;
 use crate::session::role;
 
@@ -32,5 +33,21 @@ fn a_role_without_a_free_slot_is_asked_again_and_then_told() {
     rehearsal
         .run(&[])
         .assert_failed(&["53300", "max_connections"]);
+    rehearsal.assert_untouched();
+}
+
+#[test]
+fn a_connection_that_was_taken_and_is_never_answered_is_given_up_in_time() {
+    let rehearsal = Rehearsal::with_table("unanswered", 10);
+    let vanishes = proxy::always(Fate::Vanishes, |sent| {
+        sent.by == "rb-bench leader" && sent.text.starts_with("BEGIN")
+    });
+    let through = proxy::before(&rehearsal.dest, vanishes);
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal.run(&[]).assert_failed(&[
+        "beginning the leader's transaction: ",
+        " has taken the connection, and not answered within 15 s; a pooler without a free connection does that",
+        "a run takes its workers and two connections more on either side",
+    ]);
     rehearsal.assert_untouched();
 }

@@ -1,8 +1,13 @@
 //! Failures between commits that happen one by one.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::proxy::{self, Fate};
 use crate::rehearsal::Rehearsal;
+use crate::running::Running;
 use crate::session::{Gate, Held, terminate};
+use crate::support;
 
 #[test]
 fn a_worker_that_cannot_commit_undoes_those_that_have() {
@@ -59,16 +64,26 @@ fn commits_that_are_all_lost_leave_nothing_and_are_tried_again() {
     rehearsal.assert_untouched();
 }
 
-/// A run that is killed when one worker has committed and the other is about to.
-pub(crate) fn killed_in_between(name: &str) -> (Rehearsal, Gate) {
-    let rehearsal = Rehearsal::with_table(name, 4000).commit("ledger");
+/// A run of which one worker has committed, and the other is about to.
+fn in_between(rehearsal: &Rehearsal) -> (Running, Gate) {
     let gate = rehearsal.gate_at_commit("NEW.id = 1");
     let running = rehearsal.start_shared(&["--run-id", "r"]);
     gate.until_waiting(1);
     rehearsal.until_dest("SELECT count(*) BETWEEN 1 AND 3999 FROM t");
+    (running, gate)
+}
+
+/// A run that is killed when one worker has committed and the other is about to.
+pub(crate) fn killed_in_between(name: &str) -> (Rehearsal, Gate) {
+    let rehearsal = Rehearsal::with_table(name, 4000).commit("ledger");
+    let (running, gate) = in_between(&rehearsal);
     running.kill();
     (rehearsal, gate)
 }
+
+/// The backend that stands at the gate.
+const AT_THE_GATE: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 #[test]
 fn a_run_killed_between_its_commits_is_undone_by_the_next_where_one_is_missing() {
@@ -85,10 +100,7 @@ fn a_run_killed_between_its_commits_is_undone_by_the_next_where_one_is_missing()
 #[test]
 fn a_worker_that_still_commits_for_a_dead_run_is_ended_by_the_next() {
     let (rehearsal, gate) = killed_in_between("orphan");
-    let orphan = rehearsal.at_dest(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-    );
+    let orphan = rehearsal.at_dest(AT_THE_GATE);
     // the next run ends the orphan, and may come to stand at the gate itself
     let running = rehearsal.start(&["--run-id", "other"]);
     rehearsal.until_dest(&format!(
@@ -100,6 +112,54 @@ fn a_worker_that_still_commits_for_a_dead_run_is_ended_by_the_next() {
         .assert_ok()
         .assert_says(&["run `r` died between its commits"]);
     rehearsal.assert_complete();
+}
+
+#[test]
+fn a_backend_that_cannot_be_ended_is_named_and_nothing_is_settled() {
+    let server = support::own_server();
+    let rehearsal = Rehearsal::between(
+        server.fresh_database("source"),
+        server.fresh_database("dest"),
+    )
+    .commit("ledger");
+    rehearsal.fill(4000);
+    let (running, gate) = in_between(&rehearsal);
+    let pid = rehearsal.at_dest(AT_THE_GATE);
+    let backend = Pid::from_raw(pid.parse().expect("a process id"));
+    // it would see that its client is gone, and that it is told to end
+    kill(backend, Signal::SIGSTOP).expect("it is there");
+    running.kill();
+    let outcome = rehearsal.run(&["--run-id", "other"]);
+    kill(backend, Signal::SIGCONT).expect("it is still there");
+    outcome.assert_failed(&[
+        "old backends on ",
+        &format!(" (pid {pid}) did not go away within 10 s"),
+        "what to do: end them with pg_terminate_backend, then run again",
+    ]);
+    gate.open();
+    rehearsal
+        .run(&["--run-id", "other"])
+        .assert_ok()
+        .assert_says(&["run `r` died between its commits"]);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_commit_that_the_server_says_nothing_of_is_left_in_doubt() {
+    let rehearsal = Rehearsal::with_table("silent", 4000).commit("ledger");
+    // as it answers when the transaction is older than all that it keeps
+    rehearsal.at_dest(
+        "ALTER FUNCTION pg_catalog.txid_status(bigint) RENAME TO true_txid_status; \
+         CREATE FUNCTION pg_catalog.txid_status(bigint) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
+    );
+    let rule = proxy::once(Fate::LosesAnswer, |sent| {
+        sent.by.starts_with("rb-bench write") && sent.text == "COMMIT"
+    });
+    let through = proxy::before(&rehearsal.dest, rule);
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+        "asking what became of a worker's COMMIT: the server does not say what became of transaction ",
+    ]);
 }
 
 #[test]

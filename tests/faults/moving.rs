@@ -60,6 +60,40 @@ fn a_connection_that_breaks_in_the_middle_of_a_row_is_begun_again() {
 }
 
 #[test]
+fn a_connection_that_is_reset_is_told_as_the_system_tells_it() {
+    let rehearsal = Rehearsal::with_table("reset", 4000);
+    let resets = proxy::once(Fate::Resets, |sent| {
+        sent.by.starts_with("rb-bench write") && sent.kind == b'd' && sent.after > 50_000
+    });
+    let through = proxy::before(&rehearsal.dest, resets);
+    let rehearsal = rehearsal.dest_through(through);
+    rehearsal
+        .run(&[])
+        .assert_ok()
+        .assert_says(&["lost its connection", "the connection broke: "]);
+    rehearsal.assert_complete();
+}
+
+#[test]
+fn a_leader_whose_transaction_is_lost_while_rows_move_ends_the_run() {
+    let rehearsal = Rehearsal::with_table("leaderless", 4000);
+    let gate = rehearsal.gate_at_insert("NEW.id % 100 = 0");
+    let running = rehearsal.start(&[]);
+    gate.until_waiting(2);
+    // its other session, which watches the workers, stays
+    let ended = rehearsal.at_dest(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() \
+         AND application_name = 'rb-bench leader' AND state = 'idle in transaction'",
+    );
+    assert_eq!(ended, "1");
+    running
+        .finish()
+        .assert_failed(&["the leader's session on ", " was lost"]);
+    gate.open();
+    rehearsal.assert_untouched();
+}
+
+#[test]
 fn a_row_of_the_last_chunk_that_breaks_a_constraint_undoes_the_whole_run() {
     for commit in ["single_writer", "two_phase", "ledger"] {
         let rehearsal = Rehearsal::with_table("constraint", 4000)

@@ -8,7 +8,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio_postgres::Config;
 
 /// What happens to a message on its way to the server.
@@ -22,6 +24,8 @@ pub(crate) enum Fate {
     Breaks,
     /// It arrives, and the connection breaks as soon as the server answers.
     LosesAnswer,
+    /// It never arrives, and the connection is reset: its end is no orderly one.
+    Resets,
 }
 
 /// A message from rb-bench to the server.
@@ -89,11 +93,12 @@ fn serve(client: &TcpStream, port: u16, rule: &Rule) {
         return;
     };
     let deaf = Arc::new(AtomicBool::new(false));
+    let reset = Arc::new(AtomicBool::new(false));
     let back = (server.try_clone(), client.try_clone());
     let (Ok(mut from), Ok(mut to)) = back else {
         return;
     };
-    let hushed = Arc::clone(&deaf);
+    let (hushed, resets) = (Arc::clone(&deaf), Arc::clone(&reset));
     let answers = thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
@@ -101,23 +106,30 @@ fn serve(client: &TcpStream, port: u16, rule: &Rule) {
                 break;
             }
         }
-        let _ = to.shutdown(Shutdown::Both);
+        if !resets.load(Ordering::SeqCst) {
+            let _ = to.shutdown(Shutdown::Both);
+        }
         let _ = from.shutdown(Shutdown::Both);
     });
-    let _ = forward(client, &server, &deaf, rule);
-    if !deaf.load(Ordering::SeqCst) {
+    if let Ok(Fate::Resets) = forward(client, &server, &deaf, rule) {
+        // with no time to linger, closing the last handle of it resets the connection
+        reset.store(true, Ordering::SeqCst);
+        let _ = SockRef::from(client).set_linger(Some(Duration::ZERO));
+        let _ = server.shutdown(Shutdown::Both);
+    } else if !deaf.load(Ordering::SeqCst) {
         let _ = client.shutdown(Shutdown::Both);
         let _ = server.shutdown(Shutdown::Both);
     }
     let _ = answers.join();
 }
 
+/// Ends with the fate that ended it, or with the connection.
 fn forward(
     mut client: &TcpStream,
     mut server: &TcpStream,
     deaf: &AtomicBool,
     rule: &Rule,
-) -> io::Result<()> {
+) -> io::Result<Fate> {
     let start = message(client, None)?;
     server.write_all(&start)?;
     let words: Vec<&[u8]> = start.split(|byte| *byte == 0).collect();
@@ -145,13 +157,14 @@ fn forward(
             Fate::Vanishes => {}
             Fate::Breaks => {
                 server.write_all(&message[..message.len() / 2])?;
-                return Ok(());
+                return Ok(Fate::Breaks);
             }
             Fate::LosesAnswer => {
                 deaf.store(true, Ordering::SeqCst);
                 server.write_all(&message)?;
-                return Ok(());
+                return Ok(Fate::LosesAnswer);
             }
+            Fate::Resets => return Ok(Fate::Resets),
         }
         after += message.len();
     }

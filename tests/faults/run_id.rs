@@ -1,6 +1,16 @@
 //! Runs that can be repeated.
 
+use std::sync::Arc;
+
+use rb_bench::Kind;
+use rb_bench::engine::{self, FinishedRun, KnownSums, RunOptions, RunRequest};
+use rb_bench::telemetry::counters::Telemetry;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
 use crate::rehearsal::Rehearsal;
+use crate::support::copies::Databases;
+use crate::support::sql;
 
 #[test]
 fn the_same_id_again_prints_the_recorded_result_and_copies_nothing() {
@@ -68,4 +78,39 @@ fn a_committed_run_without_a_result_is_not_repeated_in_silence() {
         "see in rb_bench.runs and in the target what is there; another --run-id copies again",
     ]);
     rehearsal.assert_complete();
+}
+
+async fn run_in_process(document: &Value, id: &str) -> FinishedRun {
+    let request = RunRequest {
+        pipeline: Arc::new(serde_json::from_value(document.clone()).expect("a pipeline")),
+        available_cores: 2,
+        options: RunOptions {
+            run_id: Some(id.to_owned()),
+            ..RunOptions::default()
+        },
+        telemetry: Telemetry::new(),
+        cancel: CancellationToken::new(),
+    };
+    engine::run(request).await.expect("the run succeeds")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_done_earlier_cannot_be_verified_any_more() {
+    let databases = Databases::new("verify_again");
+    sql(&databases.source, "CREATE TABLE t AS SELECT 1 AS id");
+    let document = databases.document(&[json!("t")]);
+    let first = run_in_process(&document, "r").await;
+    first
+        .verify(&KnownSums::new())
+        .await
+        .expect("its snapshot is still there");
+    first.close().await;
+    let again = run_in_process(&document, "r").await;
+    assert!(again.replayed);
+    let error = again.verify(&KnownSums::new()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert_eq!(
+        error.message(),
+        "this run cannot be verified: it was done earlier"
+    );
 }

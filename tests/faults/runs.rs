@@ -2,7 +2,8 @@
 
 use crate::ledger::killed_in_between;
 use crate::rehearsal::Rehearsal;
-use crate::session::{Held, terminate};
+use crate::session::{Held, role, terminate};
+use crate::support::sql;
 
 /// What `rb-bench runs` says of one run.
 fn told(rehearsal: &Rehearsal, run: &str) -> serde_json::Value {
@@ -71,7 +72,8 @@ fn a_run_that_died_undecided_is_listed_as_prepared_and_rolled_back_on_demand() {
         (&"prepared".into(), &2.into(), &false.into())
     );
     let text = rehearsal.runs(&[]).stdout;
-    assert!(text.contains("rb-bench runs resolve r"), "{text}");
+    let advice = "run `r` died; the next run settles it, or now: rb-bench runs resolve r";
+    assert!(text.contains(advice), "{text}");
     let outcome = rehearsal.runs(&["resolve", "r"]);
     assert!(
         outcome
@@ -80,6 +82,38 @@ fn a_run_that_died_undecided_is_listed_as_prepared_and_rolled_back_on_demand() {
             .contains("2 prepared transactions were rolled back"),
         "{outcome:#?}"
     );
+    rehearsal.assert_untouched();
+}
+
+#[test]
+fn what_this_role_may_not_finish_is_told_as_the_statement_that_does() {
+    let mut rehearsal = Rehearsal::with_table("foreign_run", 4000).commit("two_phase");
+    rehearsal.run(&["--run-id", "first"]).assert_ok();
+    rehearsal.at_dest("TRUNCATE t");
+    let held = Held::connect(&rehearsal.dest);
+    held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
+    let running = rehearsal.start(&["--run-id", "r"]);
+    rehearsal.until_dest(
+        "SELECT count(*) = 2 FROM pg_prepared_xacts WHERE database = current_database()",
+    );
+    running.kill();
+    held.sql("ROLLBACK");
+    rehearsal.until_dest(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'rb-bench%'",
+    );
+    let owner = rehearsal.dest.clone();
+    rehearsal.dest = role(&owner, "faults_other", "");
+    sql(
+        &owner,
+        "GRANT ALL ON SCHEMA rb_bench TO faults_other; GRANT ALL ON ALL TABLES IN SCHEMA rb_bench TO faults_other",
+    );
+    let outcome = rehearsal.runs(&["resolve", "r"]);
+    rehearsal.dest = owner;
+    outcome.assert_failed(&[
+        "permission denied to finish prepared transaction",
+        "what to do: finish it by hand: ROLLBACK PREPARED 'rb_bench",
+    ]);
+    rehearsal.runs(&["resolve", "r"]).assert_ok();
     rehearsal.assert_untouched();
 }
 

@@ -1,7 +1,6 @@
 //! Messages that no test can make happen, each by its longest piece and with the reason.
 //!
-//! What a test can make happen is never here. `not_yet_seen.txt` beside it is another list: messages
-//! for which nobody has written the test yet. It may only become shorter.
+//! What a test can make happen is never here.
 
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("cannot become", "setuid(2) refused to root"),

@@ -33,14 +33,6 @@ fn every_message_of_an_error_is_seen_by_a_test() {
             ));
         }
     }
-    let not_yet = sources::read(&sources::package().join("tests/messages/not_yet_seen.txt"));
-    for piece in not_yet.lines() {
-        if unseen.remove(piece).is_none() {
-            problems.push(format!(
-                "tests/messages/not_yet_seen.txt: {piece:?} is seen or made no more; take it out"
-            ));
-        }
-    }
     problems.extend(unseen.values().cloned());
     assert!(
         problems.is_empty(),

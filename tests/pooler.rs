@@ -4,14 +4,22 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rb_bench::error::Kind;
+use rb_bench::postgres::Server;
+use rb_bench::postgres::repeated::Repeated;
 use serde_json::{Value, json};
 use support::copies::{Databases, cdc, run, try_run};
 use support::machine::Machine;
 use support::pooler::{Pooler, assert_nothing_stays};
-use support::{fresh_database, sql};
+use support::{fresh_database, own_server_with, sql};
+use tempfile::NamedTempFile;
+use tokio_postgres::types::Format;
 
 const TABLE: &str = "CREATE TYPE mood AS ENUM ('low', 'high'); \
                      CREATE TABLE t (id int PRIMARY KEY, v text NOT NULL, m mood NOT NULL)";
@@ -97,6 +105,26 @@ fn increments_and_changes_come_through_a_transaction_pooler() {
     }
 }
 
+/// A run under way, with its document: the destination sleeps in the middle of its rows.
+fn run_until_asleep(document: &Value, dest: &str, id: &str) -> (Child, NamedTempFile) {
+    let file = NamedTempFile::with_suffix(".yaml").expect("a file can be made");
+    std::fs::write(file.path(), document.to_string()).expect("it can be written");
+    let mut process = support::rb_bench_in(&support::directory().join("commands"))
+        .args(["run", "--run-id", id])
+        .arg(file.path())
+        .spawn()
+        .expect("the binary runs");
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    while sql(dest, sleeping) != "1" {
+        assert!(
+            process.try_wait().expect("it can be asked").is_none(),
+            "it ended"
+        );
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    (process, file)
+}
+
 #[test]
 fn a_run_that_died_is_settled_through_a_pooler_whose_connections_serve_others() {
     let databases = filled("settled");
@@ -109,26 +137,135 @@ fn a_run_that_died_is_settled_through_a_pooler_whose_connections_serve_others() 
     let through = pooler.databases();
     let mut document = through.sharded(&[json!("t")], 2);
     document["destination"]["commit"] = json!("two_phase");
-    let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file can be made");
-    std::fs::write(file.path(), document.to_string()).expect("it can be written");
-    let mut process = support::rb_bench_in(&support::directory().join("commands"))
-        .args(["run", "--run-id", "dies"])
-        .arg(file.path())
-        .spawn()
-        .expect("the binary runs");
-    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    while sql(&databases.dest, sleeping) != "1" {
-        assert!(
-            process.try_wait().expect("it can be asked").is_none(),
-            "it ended"
-        );
-        thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let (mut process, _file) = run_until_asleep(&document, &databases.dest, "dies");
     process.kill().expect("it can be killed");
     process.wait().expect("it can be waited for");
     sql(&databases.dest, "ALTER TABLE t DISABLE TRIGGER slow");
     run(&document);
     databases.assert_same("SELECT * FROM t ORDER BY id");
+}
+
+#[test]
+fn inserts_that_are_done_refused_or_cancelled_leave_no_statement_on_the_poolers_connections() {
+    let databases = filled("inserts");
+    sql(
+        &databases.dest,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NEW; END'; \
+         CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.id = 2000) EXECUTE FUNCTION slow(); \
+         ALTER TABLE t DISABLE TRIGGER slow",
+    );
+    // as many connections as one worker's run needs: every run comes by all of them
+    let pooler = Pooler::before(&databases, "transaction", &[("default_pool_size", "3")]);
+    let mut document = pooler.databases().document(&[json!("t")]);
+    document["destination"]["config"]["load_method"] = json!("insert");
+    document["resources"]["parallelism"] = json!(1);
+    let run_and_look = || {
+        run(&document);
+        databases.assert_same("SELECT * FROM t ORDER BY id");
+        assert_nothing_stays(&pooler.url("dest"));
+        sql(&databases.dest, "TRUNCATE t");
+    };
+    run_and_look();
+    run_and_look();
+    sql(
+        &databases.dest,
+        "ALTER TABLE t ADD CHECK (id <> 2000) NOT VALID",
+    );
+    try_run(&document, &[]).refused(&["inserting rows", "t_id_check", "23514"]);
+    assert_nothing_stays(&pooler.url("dest"));
+    sql(
+        &databases.dest,
+        "ALTER TABLE t DROP CONSTRAINT t_id_check; ALTER TABLE t ENABLE TRIGGER slow",
+    );
+    let (mut process, _file) = run_until_asleep(&document, &databases.dest, "cancelled");
+    let pid = Pid::from_raw(i32::try_from(process.id()).expect("a process's number"));
+    kill(pid, Signal::SIGINT).expect("it can be told to stop");
+    let status = process.wait().expect("it can be waited for");
+    assert_eq!(status.code(), Some(130));
+    assert_nothing_stays(&pooler.url("dest"));
+    assert_eq!(sql(&databases.dest, "SELECT count(*) FROM t"), "0");
+    sql(&databases.dest, "ALTER TABLE t DISABLE TRIGGER slow");
+    run_and_look();
+}
+
+#[test]
+fn a_chunks_insert_is_parsed_once_and_executed_often_through_a_pooler_too() {
+    let settings = [
+        ("log_min_duration_statement", "0"),
+        ("log_parameter_max_length", "0"),
+    ];
+    let server = own_server_with(&settings);
+    let databases = Databases {
+        source: server.fresh_database("source"),
+        dest: server.fresh_database("dest"),
+    };
+    databases.both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    sql(
+        &databases.source,
+        "INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 5200) g; CREATE VIEW one_chunk AS SELECT * FROM t",
+    );
+    let pooler = Pooler::before(&databases, "transaction", &[]);
+    let stream = json!({ "name": "one_chunk", "target": "t" });
+    let mut document = pooler.databases().document(&[stream]);
+    document["destination"]["config"]["load_method"] = json!("insert");
+    run(&document);
+    databases.assert_same("SELECT * FROM t ORDER BY id");
+    let log = std::fs::read_to_string(server.cluster().directory().join("server.log"))
+        .expect("the server has a log");
+    let said = |what: &str| {
+        let insert = format!("{what} <unnamed>: INSERT INTO");
+        log.lines().filter(|line| line.contains(&insert)).count()
+    };
+    // ten times 500 rows, then 200
+    assert_eq!((said("parse"), said("execute")), (2, 11));
+}
+
+#[tokio::test]
+async fn a_repeated_statement_is_refused_without_losing_step_however_large_its_values() {
+    let databases = filled("repeated");
+    let pooler = Pooler::before(&databases, "transaction", &[]);
+    let server = Server::from_url(&pooler.url("dest")).unwrap();
+    let session = server.connect("rb-bench test").await.unwrap();
+    // far more than the sockets take while the server has refused the statement already
+    let large = vec![b'x'; 64 << 20];
+    let values = || [Some(b"1".as_slice()), Some(&large), Some(b"low")];
+    for (sql, kind, code) in [
+        (
+            "INSERT INTO nowhere VALUES ($1, $2, $3)",
+            Kind::NotFound,
+            "42P01",
+        ),
+        (
+            "INSERT INTO t VALUES ($1, $2::varchar(5), $3), ($1, 'v', $3)",
+            Kind::Data,
+            "23505",
+        ),
+    ] {
+        session.begin("BEGIN", "beginning").await.unwrap();
+        let mut statement = Repeated::on(&session).unwrap();
+        statement.set(sql).unwrap();
+        let error = statement.execute(Format::Text, values()).await.unwrap_err();
+        assert_eq!((error.kind(), error.sqlstate()), (kind, Some(code)));
+        statement.finish().unwrap();
+        session.execute("ROLLBACK", "rolling back").await.unwrap();
+    }
+    session.begin("BEGIN", "beginning").await.unwrap();
+    let mut statement = Repeated::on(&session).unwrap();
+    statement
+        .set("INSERT INTO t VALUES ($1, coalesce($2, 'none'), 'low')")
+        .unwrap();
+    for row in 1..=20 {
+        let id = row.to_string();
+        let values = [Some(id.as_bytes()), None];
+        let written = statement.execute(Format::Text, values).await.unwrap();
+        assert_eq!(written, 1);
+    }
+    statement.finish().unwrap();
+    session.execute("COMMIT", "committing").await.unwrap();
+    session.close().await;
+    let arrived = "SELECT count(*), count(DISTINCT id), min(v) FROM t";
+    assert_eq!(sql(&databases.dest, arrived), "20|20|none");
+    assert_nothing_stays(&pooler.url("dest"));
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub mod plan;
 mod planning;
 mod preparing;
 mod queue;
+mod readable;
 mod recovery;
 mod replace;
 mod report;

@@ -10,7 +10,7 @@ use super::key_ranges;
 use super::leader::Leader;
 use super::plan::{self, CommitForm, CommitInputs, Origin, Plan, StreamSpec};
 use super::targets::{self, Matched, Target};
-use super::{PlanSummary, StreamPlan, cursors, increment, verify};
+use super::{PlanSummary, StreamPlan, cursors, increment, readable, verify};
 use crate::config::types::{CommitChoice, SyncMode, WriteMode};
 use crate::error::{Error, Kind, Result};
 use crate::parallelism::ineligible_by_document;
@@ -50,6 +50,9 @@ impl Attempt<'_> {
             _ => (targets::match_nowhere(&source.found)?, Vec::new(), None),
         };
         self.refuse_to_verify(&matched)?;
+        if let Some(snapshot) = &source.snapshot {
+            readable::require(snapshot.reader(), &matched).await?;
+        }
         self.plan_increments(leader, source, &mut matched).await?;
         let refused = |text: String| {
             Error::new(Kind::Incompatible, text)

@@ -10,7 +10,7 @@ use super::plan::Chunk;
 use super::row_wise::{self, Judgement, Scope};
 use super::source::rows_sql;
 use super::transform::{self, Transform};
-use super::{determinism, eligibility, settings};
+use super::{determinism, eligibility, readable, settings};
 use crate::config::types::Stream;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::catalog::{self, Column, Key, Name, Relation, RelationKind, ResultColumn};
@@ -66,6 +66,7 @@ pub async fn describe(
     stream: &Stream,
     queries: &[String],
 ) -> Result<Described> {
+    readable::require_input(session, name, stream).await?;
     let columns = stream.columns.as_ref().map_or("*".to_owned(), |columns| {
         let columns: Vec<_> = columns.iter().map(|column| quote_ident(column)).collect();
         columns.join(", ")
@@ -128,6 +129,7 @@ fn explain(error: Error, n: usize, place: Option<String>, input: &[String]) -> E
         Some("42P01" | "42883" | "42704") => Some(
             "its rows are called `input`; other names are looked for along the role's own search_path".to_owned(),
         ),
+        Some("42501") => Some("give this role what it lacks: GRANT SELECT on a table, GRANT EXECUTE on a function".to_owned()),
         _ => None,
     };
     let error = error.context(format!("transform {}{place}", n + 1));

@@ -96,14 +96,18 @@ impl Wire {
         Self::send_on(session, &query).await
     }
 
-    /// Borrows the session's line and sends these messages on it.
-    pub(super) async fn send_on(session: &Session, messages: &[u8]) -> Result<Self> {
-        let loan = session.line().lend().map_err(lost)?;
-        let mut wire = Self {
-            loan,
+    /// Borrows the session's line.
+    pub(super) fn on(session: &Session) -> Result<Self> {
+        Ok(Self {
+            loan: session.line().lend().map_err(lost)?,
             input: Input::new(),
             waited: Duration::ZERO,
-        };
+        })
+    }
+
+    /// Borrows the session's line and sends these messages on it.
+    pub(super) async fn send_on(session: &Session, messages: &[u8]) -> Result<Self> {
+        let mut wire = Self::on(session)?;
         wire.send(messages).await?;
         Ok(wire)
     }
@@ -130,7 +134,7 @@ impl Wire {
 
     /// Sends all of `bytes`, unless the server says something first that is an error.
     async fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        let outcome = self.try_send(bytes).await;
+        let outcome = self.try_send(bytes, true).await;
         // a server that goes away says why before it closes: its words are in the input
         if self.input.is_error() {
             return match self.message().await {
@@ -141,10 +145,24 @@ impl Wire {
         outcome.map_err(lost)
     }
 
-    async fn try_send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Sends all of `bytes` whatever the server says meanwhile: what it skips after an error ends with
+    /// the Sync, and it says nothing more before that has come.
+    pub(super) async fn send_to_sync(&mut self, bytes: &[u8]) -> Result<()> {
+        let Err(broken) = self.try_send(bytes, false).await else {
+            return Ok(());
+        };
+        while let Ok(Some(message)) = self.input.message() {
+            if let Message::ErrorResponse(body) = message {
+                return Err(report(body.fields()));
+            }
+        }
+        Err(lost(broken))
+    }
+
+    async fn try_send(&mut self, mut bytes: &[u8], until_error: bool) -> io::Result<()> {
         while !bytes.is_empty() {
             while self.input.read(&mut self.loan)? {}
-            if self.input.is_error() {
+            if until_error && self.input.is_error() {
                 break;
             }
             match self.loan.write(bytes)? {
@@ -156,7 +174,7 @@ impl Wire {
         while !self.loan.flush()? {
             self.wait(Interest::READABLE | Interest::WRITABLE).await?;
             while self.input.read(&mut self.loan)? {}
-            if self.input.is_error() {
+            if until_error && self.input.is_error() {
                 break;
             }
         }

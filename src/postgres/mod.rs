@@ -19,6 +19,7 @@ mod parameters;
 pub mod password;
 pub mod pgoutput;
 mod refusal;
+pub mod repeated;
 pub mod replica_identity;
 mod service;
 pub mod session;

@@ -1,15 +1,13 @@
 //! Rows written with multi-row INSERT: the slow baseline, kept to compare COPY with.
 //!
 //! The source's COPY bytes are taken apart into values, and each value is bound as it came: the
-//! binary form of COPY is the binary form of a parameter, and so is the text form. Statements have no
-//! name, for a name would stay on a connection that a pooler shares.
+//! binary form of COPY is the binary form of a parameter, and so is the text form. A chunk's statement
+//! is parsed once for each number of rows it is sent with, which is one number but for its end.
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use futures_util::future::BoxFuture;
-use tokio_postgres::Client;
-use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::Format;
 
 use super::ChunkDestination;
 use super::rows::{RowParser, Value};
@@ -17,7 +15,8 @@ use crate::engine::plan::{CopyFormat, StreamSpec};
 use crate::error::{Error, Result};
 use crate::postgres::block::Block;
 use crate::postgres::catalog::Name;
-use crate::postgres::{Session, quote_ident, sqlstate};
+use crate::postgres::repeated::Repeated;
+use crate::postgres::{Session, quote_ident};
 
 /// The most parameters a statement can have (protocol: a 16-bit count).
 const MAX_PARAMETERS: usize = 65_535;
@@ -32,13 +31,21 @@ pub struct InsertDestination {
     waited: Duration,
 }
 
-/// The chunk under way.
-struct Insert {
+/// The statement, but for how many rows it takes.
+struct Shape {
     into: String,
     columns: usize,
+}
+
+/// The chunk under way.
+struct Insert {
+    shape: Shape,
     parser: RowParser,
     rows: Vec<Vec<Value>>,
     bytes: usize,
+    statement: Repeated,
+    /// The rows that the statement takes; 0 before there is one.
+    parsed: usize,
     written: u64,
 }
 
@@ -54,7 +61,7 @@ impl InsertDestination {
     }
 }
 
-impl Insert {
+impl Shape {
     fn rows_a_statement(&self) -> usize {
         // without a column there is only DEFAULT VALUES, which makes one row
         MAX_PARAMETERS
@@ -76,33 +83,27 @@ impl Insert {
         let tuples: Vec<String> = (0..rows).map(tuple).collect();
         format!("{} VALUES {}", self.into, tuples.join(","))
     }
+}
 
-    async fn send(&mut self, client: &Client) -> Result<()> {
+impl Insert {
+    async fn send(&mut self) -> Result<()> {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let failed = |e| sqlstate::from_client(e, "inserting rows");
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        let sql = self.sql(rows.len());
-        let format = self.parser.format;
-        let values: Vec<Raw<'_>> = rows
-            .iter()
-            .flatten()
-            .map(|value| Raw {
-                bytes: value.as_deref(),
-                format,
-            })
-            .collect();
-        // of unknown type: the server takes that of the column
-        let parameters: Vec<(&(dyn ToSql + Sync), Type)> = values
-            .iter()
-            .map(|value| (value as &(dyn ToSql + Sync), Type::UNKNOWN))
-            .collect();
-        self.written += client
-            .execute_typed(&sql, &parameters)
-            .await
-            .map_err(failed)?;
+        if self.parsed != rows.len() {
+            let sql = self.shape.sql(rows.len());
+            self.statement.set(&sql)?;
+            self.parsed = rows.len();
+        }
+        let format = match self.parser.format {
+            CopyFormat::Binary => Format::Binary,
+            CopyFormat::Text => Format::Text,
+        };
+        let values = rows.iter().flatten().map(Option::as_deref);
+        let written = self.statement.execute(format, values).await;
+        self.written += written.map_err(|error| error.context("inserting rows"))?;
         Ok(())
     }
 }
@@ -117,11 +118,15 @@ impl ChunkDestination for InsertDestination {
                 .collect();
             self.waited = Duration::ZERO;
             self.insert = Some(Insert {
-                into: insert_into(stream.loads_into()?, &columns),
-                columns: columns.len(),
+                shape: Shape {
+                    into: insert_into(stream.loads_into()?, &columns),
+                    columns: columns.len(),
+                },
                 parser: RowParser::new(stream.format),
                 rows: Vec::new(),
                 bytes: 0,
+                statement: Repeated::on(&self.session)?,
+                parsed: 0,
                 written: 0,
             });
             Ok(())
@@ -134,18 +139,19 @@ impl ChunkDestination for InsertDestination {
             insert.parser.input.extend_from_slice(block.payload());
             block.clear();
             while let Some(row) = insert.parser.next_row()? {
-                if row.len() != insert.columns {
+                if row.len() != insert.shape.columns {
                     return Err(Error::internal(format!(
                         "a row of {} values came for {} columns",
                         row.len(),
-                        insert.columns
+                        insert.shape.columns
                     )));
                 }
                 insert.bytes += row.iter().flatten().map(Vec::len).sum::<usize>();
                 insert.rows.push(row);
-                if insert.rows.len() >= insert.rows_a_statement() || insert.bytes >= MAX_BYTES {
+                if insert.rows.len() >= insert.shape.rows_a_statement() || insert.bytes >= MAX_BYTES
+                {
                     let since = Instant::now();
-                    insert.send(self.session.client()?).await?;
+                    insert.send().await?;
                     self.waited += since.elapsed();
                 }
             }
@@ -162,8 +168,9 @@ impl ChunkDestination for InsertDestination {
                 ));
             }
             let since = Instant::now();
-            insert.send(self.session.client()?).await?;
+            insert.send().await?;
             self.waited += since.elapsed();
+            insert.statement.finish()?;
             Ok(insert.written)
         })
     }
@@ -197,63 +204,23 @@ fn not_open() -> Error {
     Error::internal("rows were written before their chunk was opened")
 }
 
-/// A parameter whose bytes are sent as they came.
-#[derive(Debug)]
-struct Raw<'a> {
-    bytes: Option<&'a [u8]>,
-    format: CopyFormat,
-}
-
-impl ToSql for Raw<'_> {
-    fn to_sql(
-        &self,
-        _type: &Type,
-        out: &mut BytesMut,
-    ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self.bytes {
-            None => Ok(IsNull::Yes),
-            Some(bytes) => {
-                out.extend_from_slice(bytes);
-                Ok(IsNull::No)
-            }
-        }
-    }
-
-    fn accepts(_type: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _type: &Type) -> Format {
-        match self.format {
-            CopyFormat::Binary => Format::Binary,
-            CopyFormat::Text => Format::Text,
-        }
-    }
-
-    to_sql_checked!();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn one_statement_stays_within_the_protocols_parameters() {
-        let insert = Insert {
+        let narrow = Shape {
             into: "INSERT INTO t (a, b) OVERRIDING SYSTEM VALUE".into(),
             columns: 2,
-            parser: RowParser::new(CopyFormat::Binary),
-            rows: vec![],
-            bytes: 0,
-            written: 0,
         };
         assert_eq!(
-            insert.sql(2),
+            narrow.sql(2),
             "INSERT INTO t (a, b) OVERRIDING SYSTEM VALUE VALUES ($1,$2),($3,$4)"
         );
-        let wide = Insert {
+        let wide = Shape {
             columns: 1600,
-            ..insert
+            ..narrow
         };
         assert!(wide.rows_a_statement() * 1600 <= MAX_PARAMETERS);
     }

@@ -312,6 +312,13 @@ impl Subject {
         Ok(binaries)
     }
 
+    /// The seed of the order: the one that was chosen, else one short enough to be typed again.
+    #[must_use]
+    pub fn seed_or_random(&self) -> u64 {
+        self.seed
+            .unwrap_or_else(|| u64::from(rand::random::<u32>()))
+    }
+
     /// The plan of its benchmark; the arguments are those by which it is to be repeated, secrets masked.
     ///
     /// # Errors
@@ -324,10 +331,7 @@ impl Subject {
             both_arms: self.both_arms,
             warmup: self.warmup.unwrap_or(profile.warmup),
             pairs: self.pairs(&profile)?,
-            // short enough to be typed again
-            seed: self
-                .seed
-                .unwrap_or_else(|| u64::from(rand::random::<u32>())),
+            seed: self.seed_or_random(),
             rules: self.rules(),
             binaries: self.binaries()?,
             guard: self.guard,
@@ -358,7 +362,7 @@ impl Subject {
             both_arms: true,
             warmup: self.warmup.unwrap_or(profile.warmup),
             pairs: self.calibration_pairs(),
-            seed: u64::from(rand::random::<u32>()),
+            seed: self.seed_or_random(),
             rules: Rules::at(0.0),
             binaries: BTreeMap::new(),
             guard: self.guard,

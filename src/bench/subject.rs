@@ -6,14 +6,14 @@
 mod arguments;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::binary::Binary;
 use super::guard::GuardMode;
 use super::metric::Metric;
 use super::noise::Floors;
 use super::order::Arm;
-use super::profile::Profile;
+use super::profile::{Profile, shipped_names};
 use super::rules::Rules;
 use super::session::{Databases, Plan};
 use crate::cluster::{self, ClusterOptions};
@@ -36,6 +36,25 @@ impl What {
         match self {
             Self::Profile(name) => name.clone(),
             Self::Pipeline(path) => path.display().to_string(),
+        }
+    }
+
+    /// The file it is read from; none for a shipped profile.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Profile(name) if shipped_names().any(|shipped| shipped == name) => None,
+            Self::Profile(name) => Some(Path::new(name)),
+            Self::Pipeline(path) => Some(path),
+        }
+    }
+
+    /// The same kind of thing in another file.
+    #[must_use]
+    pub fn in_file(&self, file: &Path) -> Self {
+        match self {
+            Self::Profile(_) => Self::Profile(file.display().to_string()),
+            Self::Pipeline(_) => Self::Pipeline(file.to_owned()),
         }
     }
 

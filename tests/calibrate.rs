@@ -50,12 +50,9 @@ fn a_noise_floor_is_measured_kept_and_heeded() {
     let none = json(&["calibrate", "--list", "--cluster-dir", home], 0);
     assert_eq!(none.as_array().unwrap().len(), 0);
 
-    let calibrate = [
-        &["calibrate", "--iters", "6", "--warmup", "0"][..],
-        &subject,
-    ]
-    .concat();
-    let measured = json(&calibrate, 0);
+    let calibrate = ["calibrate", "--iters", "6", "--warmup", "0"];
+    let settings = ["--after", "resources.parallelism=1", "--seed", "5"];
+    let measured = json(&[&calibrate[..], &settings, &subject].concat(), 0);
     let floor = &measured[0]["floor"];
     assert_eq!(measured[0]["profile"], "mine");
     assert_eq!(floor["pairs"], 6);
@@ -64,6 +61,17 @@ fn a_noise_floor_is_measured_kept_and_heeded() {
         json(&["calibrate", "--list", "--cluster-dir", home], 0),
         measured
     );
+
+    // with the settings that were asked for in both arms, and a command that asks for them again
+    let path = measured[0]["path"].as_str().unwrap();
+    let session: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(session["protocol"]["seed"], 5);
+    for arm in ["before", "after"] {
+        assert_eq!(session["protocol"][arm]["resources.parallelism"], "1");
+    }
+    let again = session["invocation"]["repeat"].as_str().unwrap();
+    let words = shlex::split(again).unwrap();
+    assert!(words.windows(4).any(|some| some == settings), "{again}");
 
     // a threshold below the noise is raised to it
     let bench = |threshold: &str| {

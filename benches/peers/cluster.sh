@@ -3,7 +3,7 @@
 #   cluster.sh up   DIR [PORT]   initdb and start (PORT empty or 0: a free one is picked)
 #   cluster.sh stop DIR          stop it (by its own pid file), keep DIR
 #   cluster.sh down DIR          stop it and delete DIR
-#   cluster.sh env  DIR          print PGHOST, PGPORT, PGUSER as exports
+#   cluster.sh env  DIR          print PGHOST, PGPORT, PGUSER, PGBIN as exports
 # Environment: PGBIN (server programs), PGOSUSER (account used when run as root), WAL_LEVEL,
 # SYNC_COMMIT, FSYNC, SHARED_BUFFERS, MAX_WAL_SIZE, MAX_WAL_SENDERS, EXTRA_CONF (more lines for the
 # configuration file). Trust authentication, on loopback and on a socket inside DIR: for
@@ -68,7 +68,7 @@ C
   (cd "$dir" && as "$PGBIN/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 60 start >/dev/null) ||
     { tail -n 20 "$dir/server.log" >&2; exit 1; }
   port=$(sed -n 4p "$dir/data/postmaster.pid")
-  printf 'PGHOST=%s\nPGPORT=%s\nPGUSER=postgres\n' "$dir/sock" "$port" >"$dir/env"
+  printf 'PGHOST=%s\nPGPORT=%s\nPGUSER=postgres\nPGBIN=%q\n' "$dir/sock" "$port" "$PGBIN" >"$dir/env"
   cat "$dir/env"
   ;;
 env) sed 's/^/export /' "$dir/env" ;;

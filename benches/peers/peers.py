@@ -15,10 +15,11 @@ Arms run in turn inside each round; each starts from an empty destination table 
 both servers, outside the timed part. A figure's ratio is taken against the arm `base` (psql | psql,
 COPY binary, one stream, socket) of the SAME round, then the median of those ratios is printed.
 rows/s and MB/s use the COPY binary size. CPU: client = the command and its children; server =
-postmaster and all its children (both servers when two).
+postmaster and all its children (both servers when two). Memory: the largest process of the command.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -37,6 +38,7 @@ def main():
     if options.list:
         print("\n".join(f"{group}\t{name}" for name, (group, _) in ARMS.items()))
         return
+    adopt_orphans()
     groups = set(options.set.split(",")) | {"base", "ours"}
     if "ours" in options.set.split(",") and not any(group == "ours" for group, _ in ARMS.values()):
         sys.exit("peers.py: no rb-bench: build it (cargo build --release), or name a command in OUR_CMD")
@@ -54,7 +56,15 @@ def main():
         results, sums, dead = measure(table, chosen, pids, options)
         report(table, chosen, results, sums, dead, options)
         everything.append(
-            dict(profile=profile, rows=table.rows, bytes=table.bytes, dest=options.dest, res=results, failed=dead)
+            dict(
+                profile=profile,
+                rows=table.rows,
+                bytes=table.bytes,
+                dest=options.dest,
+                res=results,
+                same_checksum=sums,
+                failed=dead,
+            )
         )
         for name in os.listdir(TMP):
             if name.startswith(table.name):
@@ -83,6 +93,8 @@ def measure(table, chosen, pids, options):
     """Every arm once a round. An arm that fails is left out of the rounds that follow."""
     results, sums, dead = {name: [] for name, _ in chosen}, {}, {}
     expected = checksum(table, SRC, table.name) if options.checksum else None
+    if expected == "":
+        sys.exit(f"peers.py: the rows of {table.name} in the source cannot be summed up: leave --checksum out")
     for round_number in range(options.rounds):
         base = None
         for name, function in chosen:
@@ -121,36 +133,56 @@ def measure(table, chosen, pids, options):
     return results, sums, dead
 
 
+def adopt_orphans():
+    """Makes this process the parent of every process whose own parent ends before it (Linux)."""
+    set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(set_child_subreaper, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def launch(command, log_path, environment):
+    """Starts a shell command in a process group of its own; the group's id, and the command's process.
+
+    Linux counts what a process had before it became another program to its peak memory, and all that is
+    started from here has had this Python. So a shell, which is small, starts the command and ends; what it
+    leaves behind becomes our child.
+    """
+    launcher = subprocess.Popen(
+        ["bash", "-c", 'bash -c "$1" >"$2" 2>&1 & echo $!', "launch", command, log_path],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    said, _ = launcher.communicate()
+    return launcher.pid, int(said)
+
+
 def timed(what, pids, timeout):
-    """Runs one command; wall and CPU seconds, peak memory, and what it printed."""
+    """Runs one command; wall and CPU seconds, peak memory in MB, and what it printed."""
     log_path = os.path.join(TMP, "log")
     server_before, start = servers.server_cpu(pids), time.monotonic()
-    with open(log_path, "w") as log:
-        process = subprocess.Popen(
-            ["bash", "-c", what["cmd"]],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **what.get("env", {})},
-            start_new_session=True,
-        )
+    group, command = launch(what["cmd"], log_path, {**os.environ, **what.get("env", {})})
     while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        pid, status, usage = os.wait4(command, os.WNOHANG)
         if pid:
             break
         if time.monotonic() > start + timeout:
-            os.killpg(process.pid, 15)
-            os.wait4(process.pid, 0)
+            os.killpg(group, 15)
+            os.wait4(command, 0)
             raise RuntimeError(f"over {timeout}s")
         time.sleep(0.002)
     wall = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(status)
     server = servers.server_cpu(pids) - server_before
     with open(log_path, errors="replace") as log:
         output = log.read().strip()
-    if process.returncode:
+    if code:
         last = " / ".join(output.splitlines()[-4:])[:500]
-        raise RuntimeError(f"exit {process.returncode}: {last}")
-    return dict(wall=wall, cli=usage.ru_utime + usage.ru_stime, srv=server, rss=usage.ru_maxrss), output
+        raise RuntimeError(f"exit {code}: {last}")
+    peak = usage.ru_maxrss * 1024 / 1e6
+    return dict(wall=wall, cli=usage.ru_utime + usage.ru_stime, srv=server, rss_mb=peak), output
 
 
 def check_rows(table, where, output):
@@ -195,7 +227,7 @@ def report(table, chosen, results, sums, dead, options):
             f"{median(ratios):.2f}" if ratios else "",
             f"{median(r['cli'] for r in runs):.2f}",
             f"{median(r['srv'] for r in runs):.2f}",
-            f"{max(r['rss'] for r in runs) / 1024:.0f}",
+            f"{max(r['rss_mb'] for r in runs):.0f}",
             {True: "yes", False: "no"}.get(sums.get(name), "") + (f" (then: {dead[name]})" if name in dead else ""),
         ]
         print("| " + " | ".join(cells) + " |")

@@ -31,6 +31,8 @@ set -a
 # shellcheck source=/dev/null
 . "$LAB_DIR/a/env"
 set +a
+# psql itself: on Debian the one in PATH is a script that looks for it, at 20 ms of CPU a call
+PATH=$PGBIN:$PATH
 if [ "${TWO:-0}" = 1 ]; then
   up b
   export DST_PGHOST DST_PGPORT

@@ -6,14 +6,14 @@
 mod arguments;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::binary::Binary;
 use super::guard::GuardMode;
 use super::metric::Metric;
 use super::noise::Floors;
 use super::order::Arm;
-use super::profile::Profile;
+use super::profile::{Profile, shipped_names};
 use super::rules::Rules;
 use super::session::{Databases, Plan};
 use crate::cluster::{self, ClusterOptions};
@@ -36,6 +36,25 @@ impl What {
         match self {
             Self::Profile(name) => name.clone(),
             Self::Pipeline(path) => path.display().to_string(),
+        }
+    }
+
+    /// The file it is read from; none for a shipped profile.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Profile(name) if shipped_names().any(|shipped| shipped == name) => None,
+            Self::Profile(name) => Some(Path::new(name)),
+            Self::Pipeline(path) => Some(path),
+        }
+    }
+
+    /// The same kind of thing in another file.
+    #[must_use]
+    pub fn in_file(&self, file: &Path) -> Self {
+        match self {
+            Self::Profile(_) => Self::Profile(file.display().to_string()),
+            Self::Pipeline(_) => Self::Pipeline(file.to_owned()),
         }
     }
 
@@ -312,6 +331,13 @@ impl Subject {
         Ok(binaries)
     }
 
+    /// The seed of the order: the one that was chosen, else one short enough to be typed again.
+    #[must_use]
+    pub fn seed_or_random(&self) -> u64 {
+        self.seed
+            .unwrap_or_else(|| u64::from(rand::random::<u32>()))
+    }
+
     /// The plan of its benchmark; the arguments are those by which it is to be repeated, secrets masked.
     ///
     /// # Errors
@@ -324,10 +350,7 @@ impl Subject {
             both_arms: self.both_arms,
             warmup: self.warmup.unwrap_or(profile.warmup),
             pairs: self.pairs(&profile)?,
-            // short enough to be typed again
-            seed: self
-                .seed
-                .unwrap_or_else(|| u64::from(rand::random::<u32>())),
+            seed: self.seed_or_random(),
             rules: self.rules(),
             binaries: self.binaries()?,
             guard: self.guard,
@@ -358,7 +381,7 @@ impl Subject {
             both_arms: true,
             warmup: self.warmup.unwrap_or(profile.warmup),
             pairs: self.calibration_pairs(),
-            seed: u64::from(rand::random::<u32>()),
+            seed: self.seed_or_random(),
             rules: Rules::at(0.0),
             binaries: BTreeMap::new(),
             guard: self.guard,

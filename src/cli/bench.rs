@@ -22,9 +22,10 @@ pub struct BenchArgs {
 #[command(after_help = "EXAMPLES:
   rb-bench calibrate                       the noise of the medium profile on this machine
   rb-bench calibrate --profile large --guard wait
+  rb-bench calibrate --after resources.parallelism=1
   rb-bench calibrate --list                what is known, and nothing is measured
 
-Both arms are the profile's after arm, so that whatever differs is noise. Later benchmarks of that profile on
+Both arms are the profile's after arm with --after on top, so that whatever differs is noise. Later benchmarks of that profile on
 this machine call no smaller change than the larger end of the interval; it counts until the kernel,
 Postgres or the machine changes.")]
 pub struct CalibrateArgs {
@@ -37,6 +38,12 @@ pub struct CalibrateArgs {
     /// Warm-up iterations of each arm, never counted; the profile's when omitted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub warmup: Option<u32>,
+    /// Setting of both arms, dotted (repeatable), beside the profile's after arm
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub after: Vec<String>,
+    /// Seed of the order of arms; random when omitted
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// What is done about a machine that is not quiet
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     pub guard: GuardChoice,

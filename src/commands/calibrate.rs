@@ -14,6 +14,8 @@ pub(super) async fn run(args: CalibrateArgs) -> Result<u8> {
     let subject = Subject {
         iters: Some(args.iters),
         warmup: args.warmup,
+        after: args.after.clone(),
+        seed: args.seed,
         guard: subject::guard(args.guard),
         ..subject::typed(&args.subject)
     };

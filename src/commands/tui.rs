@@ -1,12 +1,12 @@
 //! `rb-bench tui`: from what was typed to the workbench, and what it leaves in the terminal.
 
 use super::{gates, grammar, print_error, print_line, subject};
-use crate::bench::subject::{Gates, What};
+use crate::bench::subject::Gates;
 use crate::cli::{ColorChoice, SubjectFlags, TuiArgs};
 use crate::error::{Error, Kind, Result};
 use crate::report::{Paper, noise, summary};
 use crate::tui::{
-    self, Closed, Colours, Ending, Environment, Judged, LastSession, Memory, Options,
+    self, Closed, Colours, Ending, Environment, Judged, Last, LastSession, Memory, Options,
 };
 
 /// The exit code of an interrupted command: 128 and the number of SIGINT.
@@ -25,8 +25,17 @@ pub(super) fn run(args: &TuiArgs) -> Result<u8> {
     let out = args.measured.out.clone();
     let mut subject = subject::measured(&args.measured)?;
     let gates = subject.gates.clone();
-    if !starts && let Some(last) = memory.last() {
-        subject.what = What::of_kept(&last);
+    let mut remark = None;
+    match memory.last().filter(|_| !starts) {
+        Some(Last::There(what)) => subject.what = what,
+        Some(Last::Gone(file)) => {
+            remark = Some(format!(
+                "this is {}: what was chosen last is not there any more: {}",
+                subject.what.name(),
+                file.display()
+            ));
+        }
+        None => {}
     }
     if starts {
         // what is wrong with what was typed is told as every command tells it
@@ -44,6 +53,7 @@ pub(super) fn run(args: &TuiArgs) -> Result<u8> {
         out,
         grammar: grammar::grammar(),
         memory,
+        remark,
     };
     let closed = tui::run(options, runtime.handle())?;
     // a reader of files that is still at it is not waited for

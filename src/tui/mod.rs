@@ -54,7 +54,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 pub use app::{Ending, Judged, LastSession, Screen};
-pub use memory::Memory;
+pub use memory::{Last, Memory};
 pub use theme::{Colours, Environment};
 
 use crate::bench::subject::Subject;
@@ -91,6 +91,8 @@ pub struct Options {
     pub grammar: Grammar,
     /// What is kept from one workbench to the next.
     pub memory: Memory,
+    /// What the user is to know at once, if anything.
+    pub remark: Option<String>,
 }
 
 /// How it has ended.
@@ -167,6 +169,9 @@ pub fn run(options: Options, runtime: &Handle) -> Result<Closed> {
         seen,
         started: Instant::now(),
     };
+    if let Some(remark) = options.remark {
+        workbench.app.failed(remark);
+    }
     // a defect in drawing must not take the session with it
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| workbench.lives(options.starts)));
     leaving.store(true, Relaxed);

@@ -127,7 +127,7 @@ impl Rim {
                 let note = command::run(&words, terminal)?;
                 self.reply(Msg::Ran(note));
             }
-            Effect::Remember(what) => self.memory.remember(&what.kept()),
+            Effect::Remember(what) => self.memory.remember(&what),
             Effect::Saved(request) => {
                 let out = self.out.clone();
                 self.aside(move || Msg::Saved(Box::new(saved::answer(*request, &out))));

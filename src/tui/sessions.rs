@@ -188,9 +188,7 @@ fn session(subject: &Subject, flags: &[&str]) -> Result<Plan> {
         label: subject.label.clone(),
         warmup: subject.warmup.unwrap_or(profile.warmup),
         pairs: subject.iters.unwrap_or(plan::PAIRS).max(1),
-        seed: subject
-            .seed
-            .unwrap_or_else(|| u64::from(rand::random::<u32>())),
+        seed: subject.seed_or_random(),
         rules: Rules::at(subject.noise_threshold / 100.0),
         in_place: subject.in_place,
         ..plan::session(profile, subject.databases(), arguments(subject, flags))
@@ -227,8 +225,8 @@ fn bare(subject: &Subject) -> Subject {
 /// The arguments of `rb-bench calibrate` that does the same.
 fn calibration_arguments(subject: &Subject) -> Vec<String> {
     let typed = Subject {
+        after: subject.after.clone(),
         label: None,
-        seed: None,
         noise_threshold: NOISE_THRESHOLD,
         guard: subject.guard,
         ..bare(subject)
@@ -287,6 +285,27 @@ mod tests {
         assert_eq!(
             plan.arguments.join(" "),
             "calibrate --profile small --iters 6"
+        );
+    }
+
+    #[test]
+    fn a_calibration_of_changed_settings_is_repeated_with_them() {
+        let subject = Subject {
+            before: vec!["resources.parallelism=8".into()],
+            after: vec!["resources.parallelism=1".into()],
+            both_arms: false,
+            label: Some("mine".into()),
+            seed: Some(7),
+            guard: GuardMode::Off,
+            ..Subject::of_profile("small")
+        };
+        let plan = subject
+            .calibration(calibration_arguments(&subject))
+            .unwrap();
+        assert_eq!(plan.seed, 7);
+        assert_eq!(
+            plan.arguments.join(" "),
+            "calibrate --profile small --seed 7 --guard off --after resources.parallelism=1 --iters 20"
         );
     }
 }

@@ -13,6 +13,7 @@ mod live;
 #[path = "../support/place.rs"]
 mod place;
 mod prompt;
+mod remembered;
 mod terminal;
 
 use std::fs;

@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write};
 use std::num::NonZeroU16;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -216,13 +216,24 @@ impl Workbench {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::start_from(place.path(), terminal, place, arguments, environment)
+    }
+
+    /// The same, with this as its working directory.
+    pub(crate) fn start_from(
+        directory: &Path,
+        terminal: &mut Terminal,
+        place: &Place,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let out = place.path().join("results");
         let mut command = CommandBuilder::new(support::BINARY);
         command.arg("tui");
         command.args(arguments);
         command.arg("--out");
         command.arg(&out);
-        command.cwd(place.path());
+        command.cwd(directory);
         command.env("RB_BENCH_CLUSTER_DIR", place.path());
         command.env("XDG_STATE_HOME", place.path().join("state"));
         command.env("TERM", &terminal.name);

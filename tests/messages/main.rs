@@ -76,18 +76,35 @@ fn unseen() -> BTreeMap<String, String> {
     let unescaped: Vec<String> = said.iter().flat_map(|text| literal::pieces(text)).collect();
     said.extend(unescaped);
     let telling: BTreeSet<String> = said.iter().flat_map(|text| telling(text)).collect();
-    let mut unseen = BTreeMap::new();
-    for (file, messages) in made {
-        for message in messages {
-            let Some(piece) = longest(&message.text) else {
-                continue;
+    let wanted: Vec<(String, String)> = made
+        .iter()
+        .flat_map(|(file, messages)| {
+            let place = move |message: &finder::Message| {
+                format!(
+                    "{}:{}: {:?}",
+                    sources::relative(file),
+                    message.line,
+                    message.text
+                )
             };
-            let is_seen = said.iter().any(|text| text.contains(&piece))
-                || telling.iter().any(|part| piece.contains(part));
-            if !is_seen {
-                let place = format!("{}:{}", sources::relative(file), message.line);
-                unseen.insert(piece, format!("{place}: {:?}", message.text));
-            }
+            messages.iter().flat_map(move |message| {
+                let place = place(message);
+                wanted_of(&message.text)
+                    .into_iter()
+                    .map(move |piece| (piece, place.clone()))
+            })
+        })
+        .collect();
+    let texts: BTreeSet<&str> = wanted.iter().map(|(piece, _)| piece.as_str()).collect();
+    // a part that stands in several messages says of none that it was seen
+    let means = |part: &str| texts.iter().filter(|text| text.contains(part)).count() == 1;
+    let telling: BTreeSet<String> = telling.into_iter().filter(|part| means(part)).collect();
+    let mut unseen = BTreeMap::new();
+    for (piece, place) in &wanted {
+        let is_seen = said.iter().any(|text| text.contains(piece))
+            || telling.iter().any(|part| piece.contains(part));
+        if !is_seen {
+            unseen.insert(piece.clone(), place.clone());
         }
     }
     unseen
@@ -111,16 +128,19 @@ fn module_of(file: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.rs"))
 }
 
-/// The longest piece, without what surrounds it; none where no piece says anything.
-fn longest(text: &str) -> Option<String> {
-    literal::pieces(text)
+/// What a test must have said of a message: its longest piece, and every other that is long enough to tell it from others.
+fn wanted_of(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = literal::pieces(text)
         .iter()
         .map(|piece| piece.trim().to_owned())
         .filter(|piece| {
             piece.contains(' ')
                 && piece.chars().filter(|c| c.is_alphabetic()).count() >= LEAST_LETTERS
         })
-        .max_by_key(String::len)
+        .collect();
+    let longest = pieces.iter().map(String::len).max().unwrap_or_default();
+    pieces.retain(|piece| piece.len() == longest || piece.len() >= TELLING);
+    pieces
 }
 
 /// The pieces of what a test says that mean one message and no other.
@@ -146,6 +166,7 @@ fn a_message_is_found_wherever_it_is_made() {
             Err(Error::new(Kind::Usage, LATER).remedy("in a remedy"))
         }
         fn b() -> Result<()> { Err(Error::internal("a defect of ours")) }
+        fn d() -> Result<()> { read().map_err(|e| Error::file("look into", "a path", e)) }
         fn c() -> &'static str { "no error at all" }
         #[cfg(test)]
         mod tests { fn t() { assert_eq!(refused(1), "said by a test"); } }
@@ -165,7 +186,8 @@ fn a_message_is_found_wherever_it_is_made() {
             "in a list {x}",
             "in a mapping",
             "in an Err",
-            "in a remedy"
+            "in a remedy",
+            "cannot look into {}: {}"
         ]
     );
     assert_eq!(found.messages[0].line, 2);

@@ -1,7 +1,8 @@
 //! Every message of an error is seen by a test: made by the code, and compared.
 //!
-//! The sources are read as Rust tokens. Of each message the longest piece between its placeholders
-//! must stand in what a test says, or what a test says in it, where that is long enough to mean no other.
+//! The sources are read as Rust tokens. Of each message the longest piece between its placeholders, and any
+//! that is long enough to tell it from others, must stand in what a test says, or what a test says in it,
+//! where that means no other.
 //! It cannot see whether the test compares it with what the code made: that is for the reader of the test.
 
 mod exceptions;
@@ -42,7 +43,7 @@ fn every_message_of_an_error_is_seen_by_a_test() {
     );
 }
 
-/// By its longest piece, where each message stands that no test sees.
+/// The pieces of messages that no test sees, and where each stands.
 fn unseen() -> BTreeMap<String, String> {
     let files = sources::rust_files(&sources::package().join("src"));
     let mut makers = BTreeSet::new();
@@ -76,28 +77,21 @@ fn unseen() -> BTreeMap<String, String> {
     let unescaped: Vec<String> = said.iter().flat_map(|text| literal::pieces(text)).collect();
     said.extend(unescaped);
     let telling: BTreeSet<String> = said.iter().flat_map(|text| telling(text)).collect();
-    let wanted: Vec<(String, String)> = made
-        .iter()
-        .flat_map(|(file, messages)| {
-            let place = move |message: &finder::Message| {
-                format!(
-                    "{}:{}: {:?}",
-                    sources::relative(file),
-                    message.line,
-                    message.text
-                )
-            };
-            messages.iter().flat_map(move |message| {
-                let place = place(message);
+    let mut wanted: Vec<(String, String)> = Vec::new();
+    for (file, messages) in made {
+        for message in messages {
+            let place = format!("{}:{}", sources::relative(file), message.line);
+            let told = format!("{place}: {:?}", message.text);
+            wanted.extend(
                 wanted_of(&message.text)
                     .into_iter()
-                    .map(move |piece| (piece, place.clone()))
-            })
-        })
-        .collect();
-    let texts: BTreeSet<&str> = wanted.iter().map(|(piece, _)| piece.as_str()).collect();
+                    .map(|piece| (piece, told.clone())),
+            );
+        }
+    }
+    let pieces: BTreeSet<&str> = wanted.iter().map(|(piece, _)| piece.as_str()).collect();
     // a part that stands in several messages says of none that it was seen
-    let means = |part: &str| texts.iter().filter(|text| text.contains(part)).count() == 1;
+    let means = |part: &str| pieces.iter().filter(|piece| piece.contains(part)).count() == 1;
     let telling: BTreeSet<String> = telling.into_iter().filter(|part| means(part)).collect();
     let mut unseen = BTreeMap::new();
     for (piece, place) in &wanted {
@@ -128,7 +122,7 @@ fn module_of(file: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.rs"))
 }
 
-/// What a test must have said of a message: its longest piece, and every other that is long enough to tell it from others.
+/// What tests must have said of a message: its longest piece, and each that tells it from others.
 fn wanted_of(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = literal::pieces(text)
         .iter()
@@ -192,4 +186,21 @@ fn a_message_is_found_wherever_it_is_made() {
     );
     assert_eq!(found.messages[0].line, 2);
     assert_eq!(found.said, ["said by a test"]);
+}
+
+#[test]
+fn of_a_message_its_longest_piece_is_wanted_and_each_that_is_long_enough() {
+    for (text, wanted) in [
+        (
+            "{} is not at {}: it went away some time ago",
+            vec![": it went away some time ago"],
+        ),
+        (
+            "the first of the two halves {a} and the second of them {b}, and",
+            vec!["the first of the two halves", "and the second of them"],
+        ),
+        ("{a} in {b}", vec![]),
+    ] {
+        assert_eq!(wanted_of(text), wanted, "{text}");
+    }
 }

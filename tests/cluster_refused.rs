@@ -77,16 +77,15 @@ fn a_server_that_ends_by_itself_is_told_in_its_log() {
     place.assert_no_process_is_left();
 }
 
-#[test]
-fn an_initdb_that_fails_is_shown_with_what_it_said() {
-    let place = Place::new();
+/// What a first start in this place says where all that `initdb` and `postgres` do is this.
+fn said_by_start_with(place: &Place, programs_do: &str) -> String {
     let programs = place.path().join("programs");
     fs::create_dir_all(&programs).unwrap();
     let found = Programs::find(support::pg_bin().as_deref()).unwrap();
     for name in ["postgres", "initdb"] {
         let path = programs.join(name);
         let script = format!(
-            "#!/bin/sh\ncase \"$1\" in --version) exec {} --version;; esac\necho 'nothing goes today' >&2\nexit 1\n",
+            "#!/bin/sh\ncase \"$1\" in --version) exec {} --version;; esac\n{programs_do}\n",
             found.program(name).display()
         );
         fs::write(&path, script).unwrap();
@@ -95,6 +94,26 @@ fn an_initdb_that_fails_is_shown_with_what_it_said() {
     let output = place.run(&["cluster", "psql", "--pg-bin", programs.to_str().unwrap()]);
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_not_taken_for_the_data() {
+    let place = Place::with_server();
+    let data = place.server().join("data");
+    fs::remove_dir_all(&data).unwrap();
+    std::os::unix::fs::symlink("nowhere", &data).unwrap();
+    let said = said_by_start_with(&place, "exit 0");
+    let parts = format!(
+        "cannot rename {}: Not a directory",
+        place.server().join("data.unfinished").display()
+    );
+    assert!(said.contains(&parts), "{said}");
+}
+
+#[test]
+fn an_initdb_that_fails_is_shown_with_what_it_said() {
+    let said = said_by_start_with(&Place::new(), "echo 'nothing goes today' >&2\nexit 1");
     assert!(
         said.contains("initdb could not make a data directory in "),
         "{said}"

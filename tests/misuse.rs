@@ -112,6 +112,14 @@ fn a_report_of_nothing_is_refused() {
             "no artifact is kept in {directory}\n  what to do: measure first, or name another directory with --out DIR"
         ),
     );
+    let file = empty.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.display().to_string();
+    told(
+        &["report", "--profile-pages", &directory, "--out", &file],
+        1,
+        &format!("cannot look through {file}: Not a directory (os error 20)"),
+    );
 }
 
 #[test]

@@ -351,6 +351,7 @@ async fn a_dead_run_is_not_settled_by_a_role_that_cannot_see_whether_its_transac
     document["destination"]["config"]["url"] = json!(as_role(&databases.dest, "blind_role", "x"));
     try_run(&document, &[]).refused(&[
         "settling run `lost`",
+        "whether old backends on ",
         ") are still at work for a run is not shown to this role",
         "run as the role that they belong to with track_activities = on, GRANT pg_read_all_stats to this one, or end \
          them with pg_terminate_backend",

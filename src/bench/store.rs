@@ -481,4 +481,16 @@ mod tests {
             ("0f3a9c21", 6)
         );
     }
+
+    #[test]
+    fn a_place_that_takes_no_file_is_named() {
+        let place = tempfile::NamedTempFile::new().unwrap();
+        let below = place.path().join("below");
+        let saved = replace(&below, b"").unwrap_err();
+        let start = format!("cannot save {}: ", below.display());
+        assert!(saved.message().starts_with(&start), "{saved}");
+        let kept = Output::at(&below).unwrap_err();
+        let start = format!("cannot keep results in {}: ", below.display());
+        assert!(kept.message().starts_with(&start), "{kept}");
+    }
 }

@@ -217,6 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_handed_over_is_named() {
+        let base = tempfile::tempdir().unwrap();
+        let missing = base.path().join("missing");
+        let account = Account::Other {
+            name: "ours".to_owned(),
+            uid: Uid::effective(),
+            gid: Gid::effective(),
+        };
+        let error = account.own(&missing).unwrap_err();
+        let start = format!("cannot change the owner of {}: ", missing.display());
+        assert!(error.message().starts_with(&start), "{error}");
+    }
+
+    #[test]
     fn as_root_what_an_account_may_not_have_is_named() {
         if !Uid::effective().is_root() {
             return;

@@ -202,9 +202,22 @@ mod tests {
         let path = base.path().join("lock");
         std::os::unix::fs::symlink("elsewhere", &path).unwrap();
         let error = DirectoryLock::acquire(&path, WhenHeld::Refuse, |_| {}).unwrap_err();
+        let start = format!("cannot open the lock {}: ", path.display());
+        assert!(error.message().starts_with(&start), "{error}");
         assert_eq!(
             error.remedy_text(),
             Some("take a directory of your own with --cluster-dir")
         );
+    }
+
+    #[test]
+    fn a_lock_whose_file_somebody_has_deleted_is_told_when_it_is_given_up() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("lock");
+        let lock = DirectoryLock::acquire(&path, WhenHeld::Refuse, |_| {}).unwrap();
+        fs::remove_file(&path).unwrap();
+        let error = lock.remove().unwrap_err();
+        let start = format!("cannot delete {}: ", path.display());
+        assert!(error.message().starts_with(&start), "{error}");
     }
 }

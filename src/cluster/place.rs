@@ -213,6 +213,14 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_in_the_place_of_our_file_is_not_replaced() {
+        let base = tempfile::tempdir().unwrap();
+        let error = write_anew(base.path(), "x", &Account::Ourselves).unwrap_err();
+        let start = format!("cannot replace {}: ", base.path().display());
+        assert!(error.message().starts_with(&start), "{error}");
+    }
+
+    #[test]
     fn a_socket_path_that_is_too_long_is_not_used() {
         let long = Home::resolve(Some(Path::new(&format!("/tmp/{}", "x".repeat(100))))).unwrap();
         assert_eq!(long.place(15).socket(5432), None);

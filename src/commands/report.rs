@@ -162,5 +162,9 @@ mod tests {
         fs::create_dir_all(&to).unwrap();
         assert_eq!(way(&from, &to).unwrap(), Path::new("../../bench-results"));
         assert_eq!(way(&to, &to).unwrap(), Path::new(""));
+        let nowhere = place.path().join("nowhere");
+        let error = way(&from, &nowhere).unwrap_err();
+        let start = format!("cannot find {}: ", nowhere.display());
+        assert!(error.message().starts_with(&start), "{error}");
     }
 }

@@ -192,6 +192,7 @@ fn partitions_that_say_otherwise_what_a_row_is_are_refused() {
     capture.cdc("setup", &[]).refused(&[
         "has another replica identity than the whole: ALTER TABLE \"public\".\"t_1\" REPLICA IDENTITY as for the whole",
         "is partitioned and has a replica identity by index: ALTER TABLE ",
+        ", and its partitions, REPLICA IDENTITY DEFAULT or FULL",
     ]);
 }
 

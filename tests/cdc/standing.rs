@@ -152,6 +152,7 @@ fn a_slot_that_is_gone_read_or_set_back_ends_the_run_before_anything_is_applied(
     capture.at_dest("UPDATE rb_bench.slots SET system_identifier = '1'");
     capture.try_run(&[]).refused(&[
         "was set up for another source (database ",
+        " of the server with system identifier 1, and this is ",
         "give this document a pipeline name of its own, or ",
     ]);
 }
@@ -203,6 +204,7 @@ fn tables_that_the_document_gained_are_not_taken_for_copied() {
         .push(serde_json::json!({ "name": "u", "sync_mode": "cdc" }));
     capture.try_run(&[]).refused(&[
         "the document's tables are not those that pipeline `test` was set up for: they are (",
+        "), the publication has (public.t), and setup wrote down (public.t -> ",
         "public.u",
     ]);
     capture

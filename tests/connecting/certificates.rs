@@ -78,7 +78,7 @@ fn a_root_certificate_that_is_missing_or_none_is_named() {
     let of = |file: &str| tls.url("postgres", &format!("sslmode=verify-ca&sslrootcert={file}"));
     refused_with_any_remedy(
         &of("/nowhere/root.crt"),
-        &["/nowhere/root.crt", "certificate file"],
+        &["cannot read the certificate file /nowhere/root.crt: "],
     );
     let empty = write(&tls.directory, "empty.crt", "nothing", 0o644);
     refused(
@@ -280,5 +280,8 @@ fn a_private_key_is_private_there_and_the_certificates_own() {
     fs::create_dir(&key).unwrap();
     refused_with_any_remedy(&url, &["the private key ", "careless.key is not a file"]);
     fs::remove_dir(&key).unwrap();
-    refused_with_any_remedy(&url, &["careless.key"]);
+    refused_with_any_remedy(
+        &url,
+        &[&format!("cannot read the private key {}: ", key.display())],
+    );
 }

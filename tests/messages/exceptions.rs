@@ -1,6 +1,14 @@
 //! Messages that no test can make happen, each by its longest piece and with the reason.
 //!
-//! What a test can make happen is never here.
+//! What a test can make happen is never here. Besides these, no test is asked for:
+//! - `Error::internal`: it tells of a defect, and what could be made to happen would not be one.
+//! - What was being done when a server or the client library reported an error (`from_client`,
+//!   `from_report`, the last argument of a session's methods): the message is the server's own.
+//! - `Error::file` at each of its places: that it cannot `read` is to be seen once, of whatever file.
+//! - Single words and pieces of fewer than four letters: names and units.
+//! - Pieces of a message that are neither its longest nor of 20 characters: they join two values.
+//!
+//! A test that says 20 characters of a longer piece has seen it, if no other message has them too.
 
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("cannot become", "setuid(2) refused to root"),
@@ -52,6 +60,12 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("cannot list processes:", "a system without /proc"),
     ("cannot listen for signals:", "sigaction(2) that fails"),
+    ("cannot listen to", "read(2) that fails on a pipe of ours"),
+    (
+        "cannot lock",
+        "flock(2) that fails, on a file that was just opened",
+    ),
+    ("cannot share the lock", "dup(2) that fails"),
     ("cannot look up account", "the account database that fails"),
     ("cannot start a runtime:", "epoll_create(2) that fails"),
     ("cannot start a thread:", "clone(2) that fails"),

@@ -170,6 +170,9 @@ impl Walk<'_> {
                 continue;
             };
             let inner = list(group);
+            if is_of_file(&tokens[..at]) {
+                self.take_doing(&inner);
+            }
             if is_exempt(&tokens[..at]) {
                 continue;
             }
@@ -203,6 +206,18 @@ impl Walk<'_> {
         MAKERS.contains(&name.as_str()) || self.makers.contains(&name)
     }
 
+    /// Takes what `Error::file` makes of its first argument.
+    fn take_doing(&mut self, arguments: &[TokenTree]) {
+        if let Some(TokenTree::Literal(text)) = arguments.first()
+            && let Some(doing) = literal::value(&text.to_string())
+        {
+            self.messages.insert(Message {
+                line: text.span().start().line,
+                text: format!("cannot {doing} {{}}: {{}}"),
+            });
+        }
+    }
+
     /// Takes every literal among these tokens, and the names that stand for one.
     #[expect(clippy::needless_pass_by_value, reason = "lists are made for it")]
     fn take_all(&mut self, tokens: Vec<TokenTree>) {
@@ -210,6 +225,9 @@ impl Walk<'_> {
         for (at, token) in tokens.iter().cloned().enumerate() {
             match token {
                 TokenTree::Group(group) => {
+                    if is_of_file(&tokens[..at]) {
+                        self.take_doing(&list(&group));
+                    }
                     if !asks && !is_exempt(&tokens[..at]) {
                         self.take_all(list(&group));
                     }
@@ -235,17 +253,25 @@ impl Walk<'_> {
     }
 }
 
-/// Calls whose arguments are no messages that a test could see. `Error::internal` tells of a defect:
-/// what could be made to happen would not be one. `Error::file` and those for what a server reported take
-/// what was being done; the message stands in them.
+/// Calls whose arguments are no messages of their own; `exceptions.rs` says why.
 fn is_exempt(before: &[TokenTree]) -> bool {
-    let [before @ .., TokenTree::Ident(name)] = before else {
+    is_of_error(before, "internal")
+        || is_of_file(before)
+        || before
+            .last()
+            .is_some_and(|token| is_ident(token, "from_client") || is_ident(token, "from_report"))
+}
+
+/// Whether these tokens end with `Error::file`, which makes a message of what was being done.
+fn is_of_file(before: &[TokenTree]) -> bool {
+    is_of_error(before, "file")
+}
+
+fn is_of_error(before: &[TokenTree], maker: &str) -> bool {
+    let [before @ .., name] = before else {
         return false;
     };
-    let is_of_error = path_before(before).as_deref() == Some("Error");
-    (is_of_error && (name == "internal" || name == "file"))
-        || name == "from_client"
-        || name == "from_report"
+    is_ident(name, maker) && path_before(before).as_deref() == Some("Error")
 }
 
 /// `Owner` of `Owner::`.

@@ -1,7 +1,8 @@
 //! Every message of an error is seen by a test: made by the code, and compared.
 //!
-//! The sources are read as Rust tokens. Of each message the longest piece between its placeholders
-//! must stand in what a test says, or what a test says in it, where that is long enough to mean no other.
+//! The sources are read as Rust tokens. Of each message the longest piece between its placeholders, and any
+//! that is long enough to tell it from others, must stand in what a test says, or what a test says in it,
+//! where that means no other.
 //! It cannot see whether the test compares it with what the code made: that is for the reader of the test.
 
 mod exceptions;
@@ -42,7 +43,7 @@ fn every_message_of_an_error_is_seen_by_a_test() {
     );
 }
 
-/// By its longest piece, where each message stands that no test sees.
+/// The pieces of messages that no test sees, and where each stands.
 fn unseen() -> BTreeMap<String, String> {
     let files = sources::rust_files(&sources::package().join("src"));
     let mut makers = BTreeSet::new();
@@ -76,18 +77,28 @@ fn unseen() -> BTreeMap<String, String> {
     let unescaped: Vec<String> = said.iter().flat_map(|text| literal::pieces(text)).collect();
     said.extend(unescaped);
     let telling: BTreeSet<String> = said.iter().flat_map(|text| telling(text)).collect();
-    let mut unseen = BTreeMap::new();
+    let mut wanted: Vec<(String, String)> = Vec::new();
     for (file, messages) in made {
         for message in messages {
-            let Some(piece) = longest(&message.text) else {
-                continue;
-            };
-            let is_seen = said.iter().any(|text| text.contains(&piece))
-                || telling.iter().any(|part| piece.contains(part));
-            if !is_seen {
-                let place = format!("{}:{}", sources::relative(file), message.line);
-                unseen.insert(piece, format!("{place}: {:?}", message.text));
-            }
+            let place = format!("{}:{}", sources::relative(file), message.line);
+            let told = format!("{place}: {:?}", message.text);
+            wanted.extend(
+                wanted_of(&message.text)
+                    .into_iter()
+                    .map(|piece| (piece, told.clone())),
+            );
+        }
+    }
+    let pieces: BTreeSet<&str> = wanted.iter().map(|(piece, _)| piece.as_str()).collect();
+    // a part that stands in several messages says of none that it was seen
+    let means = |part: &str| pieces.iter().filter(|piece| piece.contains(part)).count() == 1;
+    let telling: BTreeSet<String> = telling.into_iter().filter(|part| means(part)).collect();
+    let mut unseen = BTreeMap::new();
+    for (piece, place) in &wanted {
+        let is_seen = said.iter().any(|text| text.contains(piece))
+            || telling.iter().any(|part| piece.contains(part));
+        if !is_seen {
+            unseen.insert(piece.clone(), place.clone());
         }
     }
     unseen
@@ -111,16 +122,19 @@ fn module_of(file: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.rs"))
 }
 
-/// The longest piece, without what surrounds it; none where no piece says anything.
-fn longest(text: &str) -> Option<String> {
-    literal::pieces(text)
+/// What tests must have said of a message: its longest piece, and each that tells it from others.
+fn wanted_of(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = literal::pieces(text)
         .iter()
         .map(|piece| piece.trim().to_owned())
         .filter(|piece| {
             piece.contains(' ')
                 && piece.chars().filter(|c| c.is_alphabetic()).count() >= LEAST_LETTERS
         })
-        .max_by_key(String::len)
+        .collect();
+    let longest = pieces.iter().map(String::len).max().unwrap_or_default();
+    pieces.retain(|piece| piece.len() == longest || piece.len() >= TELLING);
+    pieces
 }
 
 /// The pieces of what a test says that mean one message and no other.
@@ -146,6 +160,7 @@ fn a_message_is_found_wherever_it_is_made() {
             Err(Error::new(Kind::Usage, LATER).remedy("in a remedy"))
         }
         fn b() -> Result<()> { Err(Error::internal("a defect of ours")) }
+        fn d() -> Result<()> { read().map_err(|e| Error::file("look into", "a path", e)) }
         fn c() -> &'static str { "no error at all" }
         #[cfg(test)]
         mod tests { fn t() { assert_eq!(refused(1), "said by a test"); } }
@@ -165,9 +180,27 @@ fn a_message_is_found_wherever_it_is_made() {
             "in a list {x}",
             "in a mapping",
             "in an Err",
-            "in a remedy"
+            "in a remedy",
+            "cannot look into {}: {}"
         ]
     );
     assert_eq!(found.messages[0].line, 2);
     assert_eq!(found.said, ["said by a test"]);
+}
+
+#[test]
+fn of_a_message_its_longest_piece_is_wanted_and_each_that_is_long_enough() {
+    for (text, wanted) in [
+        (
+            "{} is not at {}: it went away some time ago",
+            vec![": it went away some time ago"],
+        ),
+        (
+            "the first of the two halves {a} and the second of them {b}, and",
+            vec!["the first of the two halves", "and the second of them"],
+        ),
+        ("{a} in {b}", vec![]),
+    ] {
+        assert_eq!(wanted_of(text), wanted, "{text}");
+    }
 }

@@ -437,6 +437,14 @@ mod tests {
             "set max_prepared_transactions to 16 or more, and restart the server"
         );
         assert_eq!(with(&|f| f.in_recovery = true), "name its primary");
+        let replica = Facts {
+            in_recovery: true,
+            ..superuser()
+        };
+        assert_eq!(
+            remedies(&replica, Side::Source),
+            ["set hot_standby_feedback = on there, or max_standby_streaming_delay = -1"]
+        );
         let old = with(&|f| f.version = 90_600);
         assert!(old.starts_with("rb-bench needs PostgreSQL "), "{old}");
         let stranger = |version| {

@@ -101,15 +101,15 @@ fn tags_other_than_text_are_refused() {
     assert_eq!(root.at("b").unwrap().scalar().unwrap().plain(), Plain::Text);
     assert_wrong(
         "a: !!int 4\n",
-        "1:4: a: a tag that has no meaning here (`!!int`)",
+        "1:4: a: a tag that has no meaning here (`!!int`); accepted: no tag, or !!str",
     );
     assert_wrong(
         "a: !secret x\n",
-        "1:4: a: a tag that has no meaning here (`!secret`)",
+        "1:4: a: a tag that has no meaning here (`!secret`); accepted: no tag, or !!str",
     );
     assert_wrong(
         "a: !map {b: 1}\n",
-        "1:4: a: a tag that has no meaning here (`!map`)",
+        "1:4: a: a tag that has no meaning here (`!map`); accepted: no tag, or !!str",
     );
 }
 

@@ -367,7 +367,7 @@ fn generated_rows_and_dropped_rows_have_their_own_rules() {
         (
             "{ rows: 1 }",
             "a, columns: [id, total]",
-            "6:38: source.streams.0.columns.1: source-generate has no such column (`total`)",
+            "6:38: source.streams.0.columns.1: source-generate has no such column (`total`); accepted: id, payload",
         ),
         (
             "{ rows: 1, url: x }",

@@ -291,13 +291,25 @@ mod tests {
     fn what_is_no_value_says_what_is_accepted() {
         let mut subject = Subject::of_profile("small");
         for (what, text, accepted) in [
-            (Measured::Pairs, "0", "a number from 1 to 1000"),
-            (Measured::Warmup, "many", "a number from 0 to 1000"),
-            (Measured::Rows, "0", "a number of rows, at least 1"),
-            (Measured::Threshold, "101 %", "a percentage from 0 to 100"),
+            (Measured::Pairs, "0", "accepted: a number from 1 to 1000"),
+            (
+                Measured::Warmup,
+                "many",
+                "accepted: a number from 0 to 1000",
+            ),
+            (
+                Measured::Rows,
+                "0",
+                "accepted: a number of rows, at least 1",
+            ),
+            (
+                Measured::Threshold,
+                "101 %",
+                "accepted: a percentage from 0 to 100",
+            ),
         ] {
             let said = what.set(&mut subject, text).unwrap_err();
-            assert_eq!(said, format!("accepted: {accepted}"));
+            assert_eq!(said, accepted);
         }
         assert_eq!(subject, Subject::of_profile("small"));
     }

@@ -113,7 +113,7 @@ fn streams_and_their_targets_are_named_once() {
         ),
         (
             "[{ name: a }, { name: b, target: a }]",
-            "6:45: source.streams.1.target: two streams for one table of the destination (`a`), the other in line 6",
+            "6:45: source.streams.1.target: two streams for one table of the destination (`a`), the other in line 6; accepted: a target of its own for each",
         ),
         (
             "[{ name: a }, { name: a, schema: s }]",

@@ -8,8 +8,14 @@ use crate::session::terminate;
 
 #[test]
 fn a_worker_that_loses_its_destination_begins_again_and_no_row_is_doubled() {
-    for commit in ["two_phase", "ledger"] {
-        let rehearsal = Rehearsal::with_table("kill_dest", 4000).commit(commit);
+    for (commit, method) in [
+        ("two_phase", "copy"),
+        ("ledger", "copy"),
+        ("ledger", "insert"),
+    ] {
+        let rehearsal = Rehearsal::with_table("kill_dest", 4000)
+            .commit(commit)
+            .load_method(method);
         let gate = rehearsal.gate_at_insert("NEW.id % 1000 = 0");
         let running = rehearsal.start(&[]);
         gate.until_waiting(2);
@@ -46,17 +52,20 @@ fn a_worker_that_loses_its_source_begins_again_and_no_row_is_doubled() {
 
 #[test]
 fn a_connection_that_breaks_in_the_middle_of_a_row_is_begun_again() {
-    let rehearsal = Rehearsal::with_table("broken", 4000);
-    let breaks = proxy::once(Fate::Breaks, |sent| {
-        sent.by.starts_with("rb-bench write") && sent.kind == b'd' && sent.after > 100_000
-    });
-    let through = proxy::before(&rehearsal.dest, breaks);
-    let rehearsal = rehearsal.dest_through(through);
-    rehearsal
-        .run(&[])
-        .assert_ok()
-        .assert_says(&["lost its connection"]);
-    rehearsal.assert_complete();
+    // COPY data, or the values of an INSERT
+    for (method, kind) in [("copy", b'd'), ("insert", b'B')] {
+        let rehearsal = Rehearsal::with_table("broken", 4000).load_method(method);
+        let breaks = proxy::once(Fate::Breaks, move |sent| {
+            sent.by.starts_with("rb-bench write") && sent.kind == kind && sent.after > 100_000
+        });
+        let through = proxy::before(&rehearsal.dest, breaks);
+        let rehearsal = rehearsal.dest_through(through);
+        rehearsal
+            .run(&[])
+            .assert_ok()
+            .assert_says(&["lost its connection"]);
+        rehearsal.assert_complete();
+    }
 }
 
 #[test]

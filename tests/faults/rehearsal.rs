@@ -25,6 +25,7 @@ pub(crate) struct Rehearsal {
     pub(crate) cursor: Option<&'static str>,
     /// What stands behind `write_mode:`; a key may follow in a line of its own.
     pub(crate) write_mode: &'static str,
+    pub(crate) load_method: &'static str,
     pub(crate) commit: &'static str,
     pub(crate) parallelism: u32,
     pub(crate) max_retries: u32,
@@ -52,6 +53,7 @@ impl Rehearsal {
             streams: vec!["t"],
             cursor: None,
             write_mode: "append",
+            load_method: "copy",
             commit: "auto",
             parallelism: 2,
             max_retries: 0,
@@ -94,6 +96,12 @@ impl Rehearsal {
     /// Rows are upserted by `id`.
     pub(crate) fn upsert(mut self) -> Self {
         self.write_mode = "upsert\n  primary_key: [id]";
+        self
+    }
+
+    /// Rows are written by COPY or INSERT.
+    pub(crate) fn load_method(mut self, method: &'static str) -> Self {
+        self.load_method = method;
         self
     }
 
@@ -151,10 +159,11 @@ impl Rehearsal {
         let text = format!(
             "version: \"1.0\"\npipeline: rehearsal\n\
              source:\n  use: source-postgres\n  config: {{ url: \"{}\" }}\n  streams: [{streams}]\n\
-             destination:\n  use: dest-postgres\n  config: {{ url: \"{}\" }}\n  write_mode: {}\n  commit: {}\n\
+             destination:\n  use: dest-postgres\n  config: {{ url: \"{}\", load_method: {} }}\n  write_mode: {}\n  commit: {}\n\
              resources: {{ parallelism: {}, max_retries: {}, chunk_bytes: {} }}\n",
             self.source_seen,
             self.dest_seen,
+            self.load_method,
             self.write_mode,
             self.commit,
             self.parallelism,

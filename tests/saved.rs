@@ -204,6 +204,20 @@ fn a_session_that_holds_another_command_is_not_repeated() {
         err.contains("session aaaaaaaa holds a command that is no benchmark\n  what to do: look at it with --print"),
         "{err}"
     );
+    // what it says beside its arguments is not what is run, and not what is told
+    another(&bench, &session, "bbbbbbbb", |s| {
+        s["invocation"]["repeat"] = "rb-bench cluster reset --yes".into();
+    });
+    let derived = session["invocation"]["repeat"].as_str().unwrap();
+    let (code, out, _) = bench.run(&["repeat", "bbbbbbbb", "--print"]);
+    assert_eq!((code, out.trim_end()), (0, derived));
+    let (code, _, err) = bench.run(&["repeat", "bbbbbbbb"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains(derived) && !err.contains("cluster reset"),
+        "{err}"
+    );
+    fs::remove_file(bench.results().join("bbbbbbbb.json")).unwrap();
     // sessions too few for a verdict cannot fail a gate
     let few = ["compare", "latest", "aaaaaaaa", "--fail-on-regression"];
     let (code, _, err) = bench.run(&few);

@@ -1,6 +1,9 @@
-//! Ctrl-C and SIGTERM: the first one cancels in good order, a second one leaves at once.
+//! Ctrl-C, SIGTERM and the end of the terminal: the first one cancels in good order, a second one leaves at once.
+//!
+//! A terminal's end never counts as the second one: the system tells it, whoever began us passes it on, and nobody
+//! has asked twice.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
@@ -25,19 +28,31 @@ pub(super) fn token_with(
     let cannot = |e| Error::new(Kind::Io, format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut hangup = match std::fs::read_to_string("/proc/self/status") {
+        Ok(status) if !ignores_hangup(&status) => {
+            Some(signal(SignalKind::hangup()).map_err(cannot)?)
+        }
+        // nohup(1), or nobody knows: then it is not ours to hear
+        _ => None,
+    };
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
+        let mut asked = 0_u32;
         loop {
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                _ = interrupt.recv() => asked += 1,
+                _ = terminate.recv() => asked += 1,
+                () = next(&mut hangup) => {}
             }
-            if cancelled.is_cancelled() {
+            if asked > 1 {
                 for line in left_behind() {
                     tell(&line);
                 }
                 std::process::exit(INTERRUPTED);
+            }
+            if cancelled.is_cancelled() {
+                continue;
             }
             // before the word, for it may find nobody to read it
             cancelled.cancel();
@@ -45,4 +60,37 @@ pub(super) fn token_with(
         }
     });
     Ok(token)
+}
+
+/// The next signal; never one where none is heard.
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => {
+            let _heard = signals.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP is ignored, as `SigIgn` of /proc/PID/status says (proc(5)): its bit is the lowest.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nohup_is_seen_in_the_signals_that_are_ignored() {
+        assert!(ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup(
+            "SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"
+        ));
+        assert!(!ignores_hangup(""));
+    }
 }

@@ -13,11 +13,20 @@ use crate::error::{Error, Kind, Result};
 /// Becomes the command; returns only where that failed, or where it was to be printed.
 pub(super) fn run(args: &RepeatArgs) -> Result<u8> {
     let (session, _) = archive::named(&args.artifact, &args.out)?;
+    let arguments = session.repeating_arguments();
+    // an artifact may come from anywhere: it repeats a benchmark and nothing else
+    let words = std::iter::once("rb-bench".to_owned()).chain(arguments.iter().cloned());
+    let is_benchmark = Cli::try_parse_from(words).is_ok_and(|cli| cli.command.is_none());
+    // what is told is what is run; where nothing is, what the file says
+    let command = if is_benchmark {
+        session.command_of_arguments()
+    } else {
+        session.repeating_command()
+    };
     if args.print {
-        super::print_line(&session.repeating_command())?;
+        super::print_line(&command)?;
         return Ok(0);
     }
-    let arguments = session.repeating_arguments();
     let masked = arguments.iter().any(|argument| holds_masked(argument));
     if masked && !gives_passwords() {
         return Err(Error::new(
@@ -29,10 +38,7 @@ pub(super) fn run(args: &RepeatArgs) -> Result<u8> {
         )
         .remedy("give it by PGPASSWORD, PGPASSFILE or ~/.pgpass and repeat it again"));
     }
-    // an artifact may come from anywhere: it repeats a benchmark and nothing else
-    let words = std::iter::once("rb-bench".to_owned()).chain(arguments.iter().cloned());
-    let benchmark = Cli::try_parse_from(words).is_ok_and(|cli| cli.command.is_none());
-    if !benchmark {
+    if !is_benchmark {
         return Err(Error::new(
             Kind::Data,
             format!(
@@ -42,7 +48,7 @@ pub(super) fn run(args: &RepeatArgs) -> Result<u8> {
         )
         .remedy("look at it with --print"));
     }
-    super::print_error(&session.repeating_command());
+    super::print_error(&command);
     let program = std::env::current_exe()
         .map_err(|e| Error::new(Kind::Io, format!("cannot find this program: {e}")))?;
     let failed = Command::new(&program)

@@ -30,7 +30,8 @@ fn of(finding: &Finding, paper: Paper) -> Vec<String> {
         State::Warn => Ink::Open,
         State::Fail => Ink::Bad,
     };
-    let word = paper.paint(ink, &format!("{:<4}", finding.state.name()));
+    let name = finding.state.name();
+    let word = paper.paint(ink, name) + &" ".repeat(4_usize.saturating_sub(name.len()));
     let width = usize::from(paper.width).saturating_sub(INDENT).max(30);
     let mut text = wrapped(&finding.text, width);
     if let Some(remedy) = &finding.remedy {

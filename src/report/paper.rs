@@ -36,29 +36,41 @@ impl Paper {
         }
     }
 
-    /// The text, bold in this colour where colour is used.
+    /// The text in this colour where colour is used.
     #[must_use]
     pub fn paint(self, ink: Ink, text: &str) -> String {
         if self.colour {
-            format!("\x1b[1;{}m{text}\x1b[0m", ink as u8)
+            format!("\x1b[{}m{text}\x1b[0m", ink.sgr())
         } else {
             text.to_owned()
         }
     }
 }
 
-/// A colour by what it says; the values are ANSI's.
+/// A colour by what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Ink {
     /// Something is wrong.
-    Bad = 31,
+    Bad,
     /// Something is better.
-    Good = 32,
+    Good,
     /// Something is not decided.
-    Open = 33,
+    Open,
     /// Something is as it was.
-    Same = 36,
+    Same,
+}
+
+impl Ink {
+    /// The parameters of ECMA-48's SGR. The ground may be white or black: green and yellow letters vanish on
+    /// white, so these colours are a ground of their own, for black letters.
+    fn sgr(self) -> &'static str {
+        match self {
+            Self::Bad => "1;31",
+            Self::Good => "30;42",
+            Self::Open => "30;43",
+            Self::Same => "1",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +84,14 @@ mod tests {
             colour: true,
             ..Paper::PLAIN
         };
-        assert_eq!(colour.paint(Ink::Good, "x"), "\x1b[1;32mx\x1b[0m");
+        assert_eq!(colour.paint(Ink::Bad, "x"), "\x1b[1;31mx\x1b[0m");
+    }
+
+    #[test]
+    fn what_is_not_red_has_no_colour_or_a_ground_of_its_own() {
+        for ink in [Ink::Good, Ink::Open, Ink::Same] {
+            let (sgr, own) = (ink.sgr(), ["30;42", "30;43"]);
+            assert!(sgr == "1" || own.contains(&sgr), "{ink:?}: {sgr}");
+        }
     }
 }

@@ -15,7 +15,7 @@ pub fn text(selftest: &Selftest, paper: Paper) -> String {
     );
     for gate in &selftest.gates {
         let word = if gate.passed {
-            paper.paint(Ink::Good, "kept  ")
+            paper.paint(Ink::Good, "kept") + "  "
         } else {
             paper.paint(Ink::Bad, "BROKEN")
         };

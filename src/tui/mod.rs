@@ -170,7 +170,7 @@ pub fn run(options: Options, runtime: &Handle) -> Result<Closed> {
         started: Instant::now(),
     };
     if let Some(remark) = options.remark {
-        workbench.app.failed(remark);
+        workbench.app.done(remark);
     }
     // a defect in drawing must not take the session with it
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| workbench.lives(options.starts)));

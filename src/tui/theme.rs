@@ -2,7 +2,9 @@
 //! there are to draw with.
 //!
 //! A colour never says anything alone: whatever is coloured is a word as well. Views name roles, not
-//! colours.
+//! colours. The ground may be white or black and is not asked for, so only what can be read on both is
+//! used: red and magenta, and black on green or yellow. Green, yellow and cyan letters vanish on white,
+//! blue ones on black.
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
@@ -75,9 +77,19 @@ impl Theme {
         }
     }
 
-    fn coloured(self, colour: Color, otherwise: Modifier) -> Style {
+    fn coloured(self, colour: Color) -> Style {
+        let style = Style::new().add_modifier(Modifier::BOLD);
         if self.coloured {
-            Style::new().fg(colour)
+            style.fg(colour)
+        } else {
+            style
+        }
+    }
+
+    /// Letters on a ground of their own.
+    fn on(self, ground: Color, otherwise: Modifier) -> Style {
+        if self.coloured {
+            Style::new().fg(Color::Black).bg(ground)
         } else {
             Style::new().add_modifier(otherwise)
         }
@@ -86,39 +98,45 @@ impl Theme {
     /// What is well.
     #[must_use]
     pub fn good(self) -> Style {
-        self.coloured(Color::Green, Modifier::empty())
+        self.on(Color::Green, Modifier::empty())
     }
 
     /// What is not.
     #[must_use]
     pub fn bad(self) -> Style {
-        self.coloured(Color::Red, Modifier::BOLD)
-            .add_modifier(Modifier::BOLD)
+        self.coloured(Color::Red)
     }
 
     /// What deserves a look.
     #[must_use]
     pub fn warning(self) -> Style {
-        self.coloured(Color::Yellow, Modifier::BOLD)
+        self.on(Color::Yellow, Modifier::BOLD)
     }
 
     /// What belongs to the before arm.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "a view asks the theme for every role alike"
+    )]
     pub fn before(self) -> Style {
-        self.coloured(Color::Magenta, Modifier::empty())
+        Style::new()
     }
 
     /// What belongs to the after arm.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "a view asks the theme for every role alike"
+    )]
     pub fn after(self) -> Style {
-        self.coloured(Color::Cyan, Modifier::empty())
+        Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// What can be done: keys, the pane that has them.
     #[must_use]
     pub fn accent(self) -> Style {
-        self.coloured(Color::Cyan, Modifier::BOLD)
-            .add_modifier(Modifier::BOLD)
+        self.coloured(Color::Magenta)
     }
 
     /// What is there but not looked at.
@@ -252,7 +270,7 @@ mod tests {
     fn a_non_empty_no_color_means_none_unless_asked_for() {
         let coloured = |colours, value| {
             let theme = Theme::of(colours, &environment(value, "C"));
-            theme.good().fg.is_some()
+            theme.bad().fg.is_some()
         };
         assert!(coloured(Colours::Auto, None));
         assert!(coloured(Colours::Auto, Some("")));
@@ -285,5 +303,87 @@ mod tests {
         assert_eq!(theme.bar(f64::NAN, 4), "----");
         assert_eq!(theme.sparkline([9.0, 0.0, 1.0, 2.0, 3.0].iter(), 4), " -+#");
         assert_eq!(theme.sparkline([0.0, 0.0].iter(), 5), "  ");
+    }
+
+    /// Grounds, and the sixteen colours there: xterm, Windows' console, Solarized.
+    const XTERM: [u32; 16] = [
+        0, 0xcd_0000, 0x00_cd00, 0xcd_cd00, 0x00_00ee, 0xcd_00cd, 0x00_cdcd, 0xe5_e5e5, 0x7f_7f7f,
+        0xff_0000, 0x00_ff00, 0xff_ff00, 0x5c_5cff, 0xff_00ff, 0x00_ffff, 0xff_ffff,
+    ];
+    const CONSOLE: [u32; 16] = [
+        0x0c_0c0c, 0xc5_0f1f, 0x13_a10e, 0xc1_9c00, 0x00_37da, 0x88_1798, 0x3a_96dd, 0xcc_cccc,
+        0x76_7676, 0xe7_4856, 0x16_c60c, 0xf9_f1a5, 0x3b_78ff, 0xb4_009e, 0x61_d6d6, 0xf2_f2f2,
+    ];
+    const SOLARIZED: [u32; 16] = [
+        0x07_3642, 0xdc_322f, 0x85_9900, 0xb5_8900, 0x26_8bd2, 0xd3_3682, 0x2a_a198, 0xee_e8d5,
+        0x00_2b36, 0xcb_4b16, 0x58_6e75, 0x65_7b83, 0x83_9496, 0x6c_71c4, 0x93_a1a1, 0xfd_f6e3,
+    ];
+    /// Letters of less contrast than that are not read at a glance.
+    const LEAST: f64 = 2.4;
+
+    /// Relative luminance and contrast as WCAG 2 defines them.
+    fn contrast(a: u32, b: u32) -> f64 {
+        let luminance = |colour: u32| {
+            let part = |shift: u32| {
+                let value = f64::from(colour >> shift & 0xff) / 255.0;
+                if value <= 0.04045 {
+                    value / 12.92
+                } else {
+                    ((value + 0.055) / 1.055).powf(2.4)
+                }
+            };
+            0.2126 * part(16) + 0.7152 * part(8) + 0.0722 * part(0) + 0.05
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        a.max(b) / a.min(b)
+    }
+
+    fn number(colour: Color) -> usize {
+        match colour {
+            Color::Black => 0,
+            Color::Red => 1,
+            Color::Green => 2,
+            Color::Yellow => 3,
+            Color::Blue => 4,
+            Color::Magenta => 5,
+            Color::Cyan => 6,
+            other => panic!("{other} is read on one ground only"),
+        }
+    }
+
+    #[test]
+    fn every_role_is_read_on_a_light_and_on_a_dark_ground() {
+        let theme = Theme::of(Colours::Always, &environment(None, "C"));
+        let roles = [
+            theme.good(),
+            theme.bad(),
+            theme.warning(),
+            theme.before(),
+            theme.after(),
+            theme.accent(),
+        ];
+        let grounds = [
+            ("xterm, light", 0xff_ffff, XTERM),
+            ("xterm, dark", 0, XTERM),
+            ("console, light", 0xff_ffff, CONSOLE),
+            ("console, dark", 0x0c_0c0c, CONSOLE),
+            ("solarized, light", 0xfd_f6e3, SOLARIZED),
+            ("solarized, dark", 0x00_2b36, SOLARIZED),
+        ];
+        for (name, ground, colours) in grounds {
+            for role in roles {
+                // what has no colour is the terminal's own
+                let Some(letters) = role.fg.map(number) else {
+                    continue;
+                };
+                let ground = role.bg.map_or(ground, |own| colours[number(own)]);
+                // many terminals draw bold letters in the bright colour
+                let bold = role.add_modifier.contains(Modifier::BOLD);
+                for bright in if bold { vec![0, 8] } else { vec![0] } {
+                    let found = contrast(colours[letters + bright], ground);
+                    assert!(found >= LEAST, "{name}: {role:?} has {found:.1}");
+                }
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ mod support;
 
 #[cfg(feature = "fail-points")]
 mod defects;
+mod hung_up;
 mod lent;
 #[cfg(feature = "fail-points")]
 mod live;

@@ -70,12 +70,18 @@ impl Artifact {
         self.invocation.repeating_arguments(self.protocol.seed)
     }
 
+    /// The command of these arguments, as a shell reads it, whatever else the file says.
+    #[must_use]
+    pub fn command_of_arguments(&self) -> String {
+        self.invocation.repeating_command(self.protocol.seed)
+    }
+
     /// The command that measures the same again, as a shell reads it: the one that is written down, which is
     /// no call of rb-bench where several sessions were made one.
     #[must_use]
     pub fn repeating_command(&self) -> String {
         match self.invocation.repeat.as_str() {
-            "" => self.invocation.repeating_command(self.protocol.seed),
+            "" => self.command_of_arguments(),
             written => written.to_owned(),
         }
     }

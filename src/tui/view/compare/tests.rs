@@ -116,7 +116,7 @@ fn a_verdict_has_its_colour_on_its_word() {
     let green = buffer
         .content
         .iter()
-        .filter(|cell| cell.fg == ratatui::style::Color::Green)
+        .filter(|cell| cell.bg == ratatui::style::Color::Green)
         .map(ratatui::buffer::Cell::symbol)
         .collect::<String>();
     assert_eq!(green, "IMPROVED");

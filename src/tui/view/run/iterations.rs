@@ -122,7 +122,7 @@ fn line<'a>(app: &App, n: usize, row: &IterationRow, width: usize) -> Line<'a> {
     let verified = if row.verify == "INVALID" {
         theme.bad()
     } else {
-        theme.good()
+        Style::new()
     };
     let mut figures = format!(
         "{}{}",
@@ -144,7 +144,7 @@ fn line<'a>(app: &App, n: usize, row: &IterationRow, width: usize) -> Line<'a> {
     let used: usize = spans.iter().map(Span::width).sum();
     let room = width.saturating_sub(used + 1);
     let noted = disturbed(&row.flags, room);
-    spans.push(Span::styled(format!(" {noted}"), theme.warning()));
+    spans.extend([Span::raw(" "), Span::styled(noted, theme.warning())]);
     Line::from(spans)
 }
 

@@ -148,7 +148,6 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
     let (name, spark) = widths(width);
     let state = shard.state(app.seen.phase);
     let style = match state {
-        "copying" => theme.good(),
         "dest wait" | "src wait" => theme.warning(),
         _ => Style::new(),
     };

@@ -42,11 +42,15 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
             } else {
                 Style::new()
             };
-            let mark = if limits { theme.arrow() } else { "" };
+            let said = if limits {
+                format!("{} limits", theme.arrow())
+            } else {
+                String::new()
+            };
             Line::from(vec![
                 Span::raw(format!(" {name:<12}{:>3.0}% ", share * 100.0)),
-                Span::styled(format!("[{}] {mark}", theme.bar(share, 10)), style),
-                Span::styled(if limits { " limits" } else { "" }, style),
+                Span::raw(format!("[{}] ", theme.bar(share, 10))),
+                Span::styled(said, style),
             ])
         })
         .collect();

@@ -92,7 +92,7 @@ fn what_this_role_may_not_finish_is_told_as_the_statement_that_does() {
     rehearsal.at_dest("TRUNCATE t");
     let held = Held::connect(&rehearsal.dest);
     held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
-    let running = rehearsal.start(&["--run-id", "r"]);
+    let running = rehearsal.start_shared(&["--run-id", "r"]);
     rehearsal.until_dest(
         "SELECT count(*) = 2 FROM pg_prepared_xacts WHERE database = current_database()",
     );

@@ -141,7 +141,8 @@ impl Terminal {
         self.wait_until(&format!("{columns}x{lines}"), |screen| {
             let mut rows = screen.rows(0, columns);
             let last = rows.nth(usize::from(lines) - 1).unwrap_or_default();
-            last.contains("? help")
+            // the last that a frame writes
+            last.contains("q quit")
         });
         self.contents()
     }

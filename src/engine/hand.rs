@@ -354,13 +354,10 @@ impl Hand {
                     "PREPARE TRANSACTION {}",
                     crate::postgres::quote_literal(&gid)
                 );
-                session.execute(&sql, "preparing the worker's transaction").await.map_err(|error| {
-                    if error.sqlstate() == Some("0A000") {
-                        error.remedy("something in this transaction (a trigger's temporary table?) cannot be prepared; use commit: ledger")
-                    } else {
-                        error
-                    }
-                })?;
+                session
+                    .execute(&sql, "preparing the worker's transaction")
+                    .await
+                    .map_err(explain_prepare)?;
                 reach(Point::WorkerPrepared).await?;
                 let _ = self.reports.send((self.number, Report::Prepared));
             }
@@ -392,6 +389,21 @@ impl Hand {
             }
         }
         session.close().await;
+    }
+}
+
+/// What keeps a transaction from being prepared.
+fn explain_prepare(error: Error) -> Error {
+    match error.sqlstate() {
+        Some("0A000") => error.remedy(
+            "something in this transaction (a trigger's temporary table?) cannot be prepared; use commit: ledger",
+        ),
+        // its name holds for the whole server, the run's for one database
+        Some("42710") => error.remedy(
+            "a run of the same name is under way, or was left behind, in another database of this server \
+             (pg_prepared_xacts); wait for it, settle it with `rb-bench runs resolve`, or use another --run-id",
+        ),
+        _ => error,
     }
 }
 

@@ -88,11 +88,12 @@ fn a_run_that_died_undecided_is_listed_as_prepared_and_rolled_back_on_demand() {
 #[test]
 fn what_this_role_may_not_finish_is_told_as_the_statement_that_does() {
     let mut rehearsal = Rehearsal::with_table("foreign_run", 4000).commit("two_phase");
+    // what is prepared has a name on the whole server, not in its database
     rehearsal.run(&["--run-id", "first"]).assert_ok();
     rehearsal.at_dest("TRUNCATE t");
     let held = Held::connect(&rehearsal.dest);
     held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
-    let running = rehearsal.start_shared(&["--run-id", "r"]);
+    let running = rehearsal.start(&["--run-id", "foreign"]);
     rehearsal.until_dest(
         "SELECT count(*) = 2 FROM pg_prepared_xacts WHERE database = current_database()",
     );
@@ -107,13 +108,13 @@ fn what_this_role_may_not_finish_is_told_as_the_statement_that_does() {
         &owner,
         "GRANT ALL ON SCHEMA rb_bench TO faults_other; GRANT ALL ON ALL TABLES IN SCHEMA rb_bench TO faults_other",
     );
-    let outcome = rehearsal.runs(&["resolve", "r"]);
+    let outcome = rehearsal.runs(&["resolve", "foreign"]);
     rehearsal.dest = owner;
     outcome.assert_failed(&[
         "permission denied to finish prepared transaction",
         "what to do: finish it by hand: ROLLBACK PREPARED 'rb_bench",
     ]);
-    rehearsal.runs(&["resolve", "r"]).assert_ok();
+    rehearsal.runs(&["resolve", "foreign"]).assert_ok();
     rehearsal.assert_untouched();
 }
 

@@ -3,6 +3,7 @@
 use crate::proxy::{self, Fate};
 use crate::rehearsal::Rehearsal;
 use crate::session::Held;
+use crate::support::{fresh_database, sql};
 
 /// Waits until both workers have prepared.
 const BOTH_PREPARED: &str =
@@ -104,6 +105,29 @@ fn a_worker_whose_transaction_cannot_be_prepared_says_what_keeps_it() {
 }
 
 #[test]
+fn a_run_whose_name_is_taken_in_another_database_says_so_and_leaves_the_other_alone() {
+    let rehearsal = Rehearsal::with_table("taken_name", 4000).commit("two_phase");
+    let other = fresh_database("taken_name_other");
+    sql(&other, "CREATE TABLE o (id int)");
+    sql(
+        &other,
+        "BEGIN; INSERT INTO o VALUES (1); PREPARE TRANSACTION 'rb_bench:taken:0'",
+    );
+    rehearsal
+        .run(&["--run-id", "taken"])
+        .assert_failed(&[
+            "42710",
+            "a run of the same name is under way, or was left behind, in another database of this server (pg_prepared_xacts); \
+             wait for it, settle it with `rb-bench runs resolve`, or use another --run-id",
+        ]);
+    rehearsal.assert_untouched();
+    sql(&other, "COMMIT PREPARED 'rb_bench:taken:0'");
+    assert_eq!(sql(&other, "SELECT count(*) FROM o"), "1");
+    rehearsal.run(&["--run-id", "taken"]).assert_ok();
+    rehearsal.assert_complete();
+}
+
+#[test]
 fn a_decided_run_that_cannot_be_finished_now_says_that_it_is_committed() {
     let rehearsal = Rehearsal::with_table("unfinished", 4000).commit("two_phase");
     let direct = rehearsal.dest.clone();
@@ -112,12 +136,12 @@ fn a_decided_run_that_cannot_be_finished_now_says_that_it_is_committed() {
     });
     let through = proxy::before(&rehearsal.dest, rule);
     let rehearsal = rehearsal.dest_through(through);
-    rehearsal.run(&["--run-id", "r"]).assert_failed(&[
+    rehearsal.run(&["--run-id", "unfinished"]).assert_failed(&[
         "the run is committed, but not all of it is visible yet",
         "run rb-bench against this database again: it finishes the commit",
     ]);
     let rehearsal = rehearsal.dest_through(direct);
-    rehearsal.run(&["--run-id", "r"]).assert_ok();
+    rehearsal.run(&["--run-id", "unfinished"]).assert_ok();
     rehearsal.assert_complete();
 }
 

@@ -274,13 +274,13 @@ fn doctor_names_a_run_that_died_and_a_server_that_does_not_answer() {
     let url = fresh_database("doctor_runs");
     sql(
         &url,
-        "BEGIN; CREATE TABLE half (); PREPARE TRANSACTION 'rb_bench:doctor-dead:1'",
+        "BEGIN; CREATE TABLE half (); PREPARE TRANSACTION 'rb_bench:doctor-dead:5:1'",
     );
     let (_, found) = doctor(&place, &["--dest-url", &url]);
     let (state, remedy) = finding(&found, "destination", "runs");
     assert_eq!(state, "warn", "{found:#}");
     assert!(remedy.contains("runs resolve doctor-dead"), "{remedy}");
-    sql(&url, "ROLLBACK PREPARED 'rb_bench:doctor-dead:1'");
+    sql(&url, "ROLLBACK PREPARED 'rb_bench:doctor-dead:5:1'");
 
     let nobody = "postgres://somebody:secret@127.0.0.1:1/shop";
     let (output, found) = doctor(&place, &["--source-url", nobody]);

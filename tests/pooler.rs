@@ -199,25 +199,32 @@ fn a_chunks_insert_is_parsed_once_and_executed_often_through_a_pooler_too() {
         source: server.fresh_database("source"),
         dest: server.fresh_database("dest"),
     };
-    databases.both("CREATE TABLE t (id int PRIMARY KEY, v text)");
+    databases.both("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE wide (LIKE t)");
+    // of wide rows fewer go into a statement, and as they become narrower it does not change with each
     sql(
         &databases.source,
-        "INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 5200) g; CREATE VIEW one_chunk AS SELECT * FROM t",
+        "INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 5200) g; CREATE VIEW one_chunk AS SELECT * FROM t;
+         INSERT INTO wide SELECT g, repeat('w', 8000 - 2 * g) FROM generate_series(1, 3000) g; CREATE VIEW wide_chunk AS SELECT * FROM wide",
     );
     let pooler = Pooler::before(&databases, "transaction", &[]);
-    let stream = json!({ "name": "one_chunk", "target": "t" });
-    let mut document = pooler.databases().document(&[stream]);
+    let streams = [("one_chunk", "t"), ("wide_chunk", "wide")]
+        .map(|(view, table)| json!({ "name": view, "target": table }));
+    let mut document = pooler.databases().document(&streams);
+    document["resources"] = json!({ "parallelism": 1 });
     document["destination"]["config"]["load_method"] = json!("insert");
     run(&document);
     databases.assert_same("SELECT * FROM t ORDER BY id");
+    databases.assert_same("SELECT * FROM wide ORDER BY id");
     let log = std::fs::read_to_string(server.cluster().directory().join("server.log"))
         .expect("the server has a log");
-    let said = |what: &str| {
-        let insert = format!("{what} <unnamed>: INSERT INTO");
+    let said = |what: &str, table: &str| {
+        let insert = format!("{what} <unnamed>: INSERT INTO \"public\".\"{table}\"");
         log.lines().filter(|line| line.contains(&insert)).count()
     };
     // ten times 500 rows, then 200
-    assert_eq!((said("parse"), said("execute")), (2, 11));
+    assert_eq!((said("parse", "t"), said("execute", "t")), (2, 11));
+    let (parsed, executed) = (said("parse", "wide"), said("execute", "wide"));
+    assert!(parsed <= 4 && executed > 20, "{parsed} {executed}");
 }
 
 #[tokio::test]
@@ -246,7 +253,7 @@ async fn a_repeated_statement_is_refused_without_losing_step_however_large_its_v
         statement.set(sql).unwrap();
         let error = statement.execute(Format::Text, values()).await.unwrap_err();
         assert_eq!((error.kind(), error.sqlstate()), (kind, Some(code)));
-        statement.finish().unwrap();
+        statement.finish().await.unwrap();
         session.execute("ROLLBACK", "rolling back").await.unwrap();
     }
     session.begin("BEGIN", "beginning").await.unwrap();
@@ -260,7 +267,7 @@ async fn a_repeated_statement_is_refused_without_losing_step_however_large_its_v
         let written = statement.execute(Format::Text, values).await.unwrap();
         assert_eq!(written, 1);
     }
-    statement.finish().unwrap();
+    statement.finish().await.unwrap();
     session.execute("COMMIT", "committing").await.unwrap();
     session.close().await;
     let arrived = "SELECT count(*), count(DISTINCT id), min(v) FROM t";

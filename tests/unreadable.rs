@@ -68,7 +68,7 @@ fn columns_that_a_role_may_not_read_are_told_with_their_grants_before_anything_i
         &document,
         &[
             "transform 1: reading public.t through it: permission denied for table other",
-            "give this role what it lacks: GRANT SELECT on a table, GRANT EXECUTE on a function",
+            "give this role what it lacks: GRANT SELECT on a table, GRANT EXECUTE on a function, GRANT USAGE on a schema",
         ],
     );
     document["transforms"] = transform("SELECT id FROM input");

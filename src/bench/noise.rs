@@ -75,7 +75,7 @@ impl Floors {
         &self.directory
     }
 
-    /// Keeps a session of two equal arms, in place of older ones of the same subject.
+    /// Keeps a session of two equal arms, in place of older ones of the same subject with the same settings.
     ///
     /// # Errors
     /// `Kind::Internal` for a session that has no interval, and what the file system says.
@@ -84,7 +84,9 @@ impl Floors {
             .ok_or_else(|| Error::internal("a session without an interval was to be kept"))?;
         let path = Output::at(&self.directory)?.save(session)?;
         for (older, of) in self.sessions() {
-            if older != path && differences(&of, session, is_subject).is_empty() {
+            let is_alike = of.protocol.after == session.protocol.after
+                && differences(&of, session, is_subject).is_empty();
+            if older != path && is_alike {
                 fs::remove_file(&older).map_err(|e| Error::file("delete", &older, e))?;
             }
         }
@@ -95,24 +97,27 @@ impl Floors {
         })
     }
 
-    /// What is known of the noise of sessions like this one.
+    /// What is known of the noise of sessions like this one: the largest floor that holds, whatever settings it
+    /// was measured with.
     #[must_use]
     pub fn of(&self, session: &Artifact) -> Known {
         let all = self.all();
-        let mut same = all
+        let same: Vec<&Calibration> = all
             .iter()
-            .filter(|kept| differences(&kept.session, session, is_subject).is_empty());
-        let Some(newest) = same.next() else {
-            return Known::Unmeasured;
+            .filter(|kept| differences(&kept.session, session, is_subject).is_empty())
+            .collect();
+        let changed = |kept: &Calibration| {
+            differences(&kept.session, session, |condition| !is_subject(condition))
         };
-        let changed = differences(&newest.session, session, |condition| !is_subject(condition));
-        if changed.is_empty() {
-            Known::Floor {
-                floor: newest.floor.clone(),
-                by_metric: by_metric(&newest.session),
-            }
-        } else {
-            Known::Expired(changed)
+        let holding = same.iter().filter(|kept| changed(kept).is_empty());
+        match holding.max_by(|a, b| a.floor.percent.total_cmp(&b.floor.percent)) {
+            Some(kept) => Known::Floor {
+                floor: kept.floor.clone(),
+                by_metric: by_metric(&kept.session),
+            },
+            None => same
+                .first()
+                .map_or(Known::Unmeasured, |newest| Known::Expired(changed(newest))),
         }
     }
 
@@ -273,6 +278,28 @@ mod tests {
         let mut newer = session.clone();
         newer.postgres.destination.as_mut().unwrap().version = "17.2".into();
         assert!(matches!(floors.of(&newer), Known::Expired(_)));
+    }
+
+    #[test]
+    fn a_floor_of_other_settings_is_kept_beside_and_the_larger_one_counts() {
+        let place = tempfile::tempdir().unwrap();
+        let floors = Floors::beside(place.path());
+        let noisy = equal("00000001", "2026-11-24T10:00:00Z");
+        let larger = floors.keep(&noisy).unwrap().floor;
+        let mut calm = equal("00000002", "2026-11-24T11:00:00Z");
+        let one = ("resources.parallelism".to_owned(), "1".to_owned());
+        calm.protocol.after = std::iter::once(one).collect();
+        for iteration in &mut calm.iterations {
+            iteration.duration_s = 1.0 + f64::from(iteration.pair) * 1e-4;
+        }
+        assert!(floors.keep(&calm).unwrap().floor.percent < larger.percent);
+        assert_eq!(floors.all().len(), 2);
+        for session in [&noisy, &calm] {
+            let Known::Floor { floor, .. } = floors.of(session) else {
+                panic!("{:?}", floors.of(session));
+            };
+            assert_eq!(floor, larger);
+        }
     }
 
     #[test]

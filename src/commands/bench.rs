@@ -77,23 +77,27 @@ fn report(format: Format, gates: &Gates, outcome: Outcome) -> Result<u8> {
         error,
     } = outcome;
     let code = gates::exit_code(gates, artifact.summary.verdicts());
+    let mut printed = Ok(());
     match format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&artifact)
                 .map_err(|e| Error::internal(format!("serializing the artifact: {e}")))?;
-            print_line(&text)?;
+            let printed = print_line(&text);
             // the artifact is the one document: the error stands in it, and on stderr
-            let Some(error) = error else { return Ok(code) };
+            let Some(error) = error else {
+                return printed.map(|()| code);
+            };
             super::print_error(&format!("rb-bench: error: {error}"));
             return Ok(error.exit_code());
         }
         Format::Text if artifact.iterations.is_empty() => {}
         Format::Text => {
             let text = summary::text(&artifact, path.as_deref(), Paper::stdout());
-            print_line(text.trim_end())?;
+            printed = print_line(text.trim_end());
         }
     }
-    error.map_or(Ok(code), Err)
+    // why it ended comes before why nobody could be told: a terminal that is gone ends it and takes no text
+    error.map_or_else(|| printed.map(|()| code), Err)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Ctrl-C, SIGTERM and the end of the terminal: the first one cancels in good order, a second one leaves at once.
+//! Ctrl-C, SIGTERM and the end of the terminal cancel in good order; a second Ctrl-C or SIGTERM leaves at once.
 //!
-//! A terminal's end never counts as the second one: the system tells it, whoever began us passes it on, and nobody
-//! has asked twice.
+//! A terminal's end never counts, neither as the second nor as the first of two: the system tells it, whoever
+//! began us passes it on, and nobody has asked twice. It is heard on Linux only.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -29,7 +29,7 @@ use super::stop::unless_stopped;
 use super::worker::Order;
 use super::{backend, blueprint::Blueprint, recovery, sequences, settings};
 use crate::error::{CommitState, Error, Kind, Result};
-use crate::postgres::catalog::Name;
+use crate::postgres::catalog::{self, Name};
 use crate::telemetry::counters::{Phase, Telemetry};
 
 /// Rounds in which chunks of failed commits are copied again (ledger form).
@@ -290,10 +290,11 @@ impl Commit<'_> {
 
     async fn two_phase(&self, crew: &mut Crew) -> Result<()> {
         self.advance_sequences(crew).await?;
+        let database = catalog::database(&self.leader.control).await?;
         let gids: BTreeMap<u32, String> = crew
             .ready
             .keys()
-            .map(|number| (*number, self.head.run.gid(*number)))
+            .map(|number| (*number, self.head.run.gid(&database, *number)))
             .collect();
         let orders = gids
             .iter()

@@ -398,11 +398,6 @@ fn explain_prepare(error: Error) -> Error {
         Some("0A000") => error.remedy(
             "something in this transaction (a trigger's temporary table?) cannot be prepared; use commit: ledger",
         ),
-        // its name holds for the whole server, the run's for one database
-        Some("42710") => error.remedy(
-            "a run of the same name is under way, or was left behind, in another database of this server \
-             (pg_prepared_xacts); wait for it, settle it with `rb-bench runs resolve`, or use another --run-id",
-        ),
         _ => error,
     }
 }

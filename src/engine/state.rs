@@ -51,18 +51,20 @@ impl RunId {
         &self.0
     }
 
-    /// The name of this run's prepared transaction of a worker.
+    /// The name of this run's prepared transaction of a worker. It holds for the whole server, so that the
+    /// database's OID is in it: a run's name is its database's own.
     #[must_use]
-    pub fn gid(&self, worker: u32) -> String {
-        format!("{GID_PREFIX}{}:{worker}", self.0)
+    pub fn gid(&self, database: &str, worker: u32) -> String {
+        format!("{GID_PREFIX}{}:{database}:{worker}", self.0)
     }
 
     /// The run a prepared transaction belongs to, if it is one of ours.
     #[must_use]
     pub fn of_gid(gid: &str) -> Option<Self> {
-        let (run, worker) = gid.strip_prefix(GID_PREFIX)?.rsplit_once(':')?;
-        worker.parse::<u32>().ok()?;
-        Self::parse(run).ok()
+        let (rest, worker) = gid.strip_prefix(GID_PREFIX)?.rsplit_once(':')?;
+        let (run, database) = rest.rsplit_once(':')?;
+        let are_numbers = [database, worker].iter().all(|n| n.parse::<u32>().is_ok());
+        Self::parse(run).ok().filter(|_| are_numbers)
     }
 
     /// The key of the advisory lock that says the run is alive, as SQL.
@@ -288,8 +290,15 @@ mod tests {
     #[test]
     fn a_gid_leads_back_to_its_run() {
         let run = RunId::parse("2026-11.a_b").unwrap();
-        assert_eq!(RunId::of_gid(&run.gid(3)), Some(run));
-        for other in ["mine:1", "rb_bench:x", "rb_bench:x:y", "rb_bench::1"] {
+        assert_eq!(RunId::of_gid(&run.gid("16384", 3)), Some(run));
+        for other in [
+            "mine:5:1",
+            "rb_bench:x",
+            "rb_bench:x:1",
+            "rb_bench:x:5:y",
+            "rb_bench:x:y:1",
+            "rb_bench::5:1",
+        ] {
             assert_eq!(RunId::of_gid(other), None, "{other}");
         }
     }

@@ -129,7 +129,7 @@ fn explain(error: Error, n: usize, place: Option<String>, input: &[String]) -> E
         Some("42P01" | "42883" | "42704") => Some(
             "its rows are called `input`; other names are looked for along the role's own search_path".to_owned(),
         ),
-        Some("42501") => Some("give this role what it lacks: GRANT SELECT on a table, GRANT EXECUTE on a function".to_owned()),
+        Some("42501") => Some("give this role what it lacks: GRANT SELECT on a table, GRANT EXECUTE on a function, GRANT USAGE on a schema".to_owned()),
         _ => None,
     };
     let error = error.context(format!("transform {}{place}", n + 1));

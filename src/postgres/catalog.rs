@@ -440,6 +440,14 @@ async fn keys(session: &Session, oid: u32, doing: &str) -> Result<Vec<Key>> {
         .collect()
 }
 
+/// The OID of the database that this session is in.
+pub async fn database(session: &Session) -> Result<String> {
+    let sql =
+        "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+    let oid = session.value(sql, "asking for the database's OID").await?;
+    oid.ok_or_else(|| Error::internal("a database without an OID"))
+}
+
 /// The server's version as a number: 150018 is 15.18.
 pub async fn version(session: &Session) -> Result<u32> {
     let text = session

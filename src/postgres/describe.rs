@@ -10,9 +10,9 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 use super::catalog::ResultColumn;
-use super::copy::{Wire, lost};
 use super::session::Session;
-use crate::error::{Error, Kind, Result};
+use super::wire::{Wire, lost};
+use crate::error::{Error, Result};
 
 /// The columns of a query's result; none where it gives none.
 ///
@@ -45,14 +45,12 @@ pub async fn describe(session: &Session, sql: &str) -> Result<Vec<ResultColumn>>
                 ));
             }
             Err(error) => {
-                // the server is ready for the next query, unless the connection is gone
-                if error.kind() != Kind::Connection {
-                    wire.give_back()?;
-                }
+                // the server is ready for the next query, unless the connection is gone: then this is why
+                let _may_be_closed = wire.give_back().await;
                 return Err(error);
             }
         }
     }
-    wire.give_back()?;
+    wire.give_back().await?;
     Ok(columns)
 }

@@ -140,9 +140,7 @@ impl Line {
             Some(Socket::Unix(stream)) => (stream.into_std()?.into(), false, None),
             Some(Socket::Tls(stream, tls)) => (stream.into_std()?.into(), true, Some(tls)),
             None => {
-                return Err(io::Error::other(
-                    "the connection is in the middle of a COPY",
-                ));
+                return Err(io::Error::other("the connection is lent already"));
             }
         };
         Ok(Loan {

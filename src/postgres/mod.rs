@@ -26,6 +26,7 @@ pub mod session;
 pub mod sqlstate;
 mod tls;
 pub mod user_types;
+mod wire;
 
 pub use connect::Server;
 pub use session::Session;

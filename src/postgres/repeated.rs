@@ -12,8 +12,8 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend::{self, BindError};
 use tokio_postgres::types::Format;
 
-use super::copy::{Wire, lost};
 use super::session::Session;
+use super::wire::{Wire, lost};
 use crate::error::{Error, Result};
 
 /// A statement on a borrowed line. Dropping it leaves the session good for nothing but closing.
@@ -96,8 +96,6 @@ impl Repeated {
         let mut rows = None;
         loop {
             match self.wire.message().await? {
-                // a rule of the target may answer with rows
-                Message::DataRow(_) | Message::EmptyQueryResponse => {}
                 Message::CommandComplete(body) => rows = Some(rows_of(body.tag().map_err(lost)?)),
                 Message::ReadyForQuery(_) => {
                     return rows.ok_or_else(|| out_of_step("CommandComplete"));
@@ -110,9 +108,9 @@ impl Repeated {
     /// Returns the line.
     ///
     /// # Errors
-    /// `Kind::Connection` where it is broken.
-    pub fn finish(self) -> Result<()> {
-        self.wire.give_back()
+    /// The server's, where it has said one since the last execution; `Kind::Internal` where one was given up.
+    pub async fn finish(self) -> Result<()> {
+        self.wire.give_back().await
     }
 }
 

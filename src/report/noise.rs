@@ -4,7 +4,9 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::Paper;
+use super::figures::overrides;
 use crate::bench::noise::Calibration;
+use crate::bench::order::Arm;
 use crate::units::Rows;
 
 /// The floors as a table.
@@ -19,7 +21,7 @@ pub fn text(all: &[Calibration], paper: Paper) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(paper.width)
         .set_header([
-            "PROFILE", "ROWS", "FLOOR", "PAIRS", "BUILD", "KERNEL", "MEASURED",
+            "PROFILE", "ROWS", "SETTINGS", "FLOOR", "PAIRS", "BUILD", "KERNEL", "MEASURED",
         ]);
     for Calibration { session, floor, .. } in all {
         table.add_row([
@@ -28,6 +30,7 @@ pub fn text(all: &[Calibration], paper: Paper) -> String {
                 .profile
                 .rows
                 .map_or_else(String::new, |rows| Rows(rows).to_string()),
+            overrides(session, Arm::After).join(", "),
             format!("{:.1} %", floor.percent),
             floor.pairs.to_string(),
             session.tool.build.clone(),
@@ -35,7 +38,7 @@ pub fn text(all: &[Calibration], paper: Paper) -> String {
             floor.measured_at.clone(),
         ]);
     }
-    for column in [1, 2, 3] {
+    for column in [1, 3, 4] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -55,6 +58,7 @@ pub fn json(all: &[Calibration]) -> Value {
             json!({
                 "profile": session.profile.name,
                 "rows": session.profile.rows,
+                "settings": session.protocol.after,
                 "floor": floor,
                 "build": session.tool.build,
                 "host": session.host,

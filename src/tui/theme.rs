@@ -125,12 +125,8 @@ impl Theme {
 
     /// What belongs to the after arm.
     #[must_use]
-    #[expect(
-        clippy::unused_self,
-        reason = "a view asks the theme for every role alike"
-    )]
     pub fn after(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
+        self.coloured(Color::Magenta)
     }
 
     /// What can be done: keys, the pane that has them.

@@ -20,6 +20,7 @@ mod changes;
 mod crash;
 mod handover;
 mod log;
+#[cfg(feature = "fail-points")]
 mod meanwhile;
 mod refusals;
 mod schema;

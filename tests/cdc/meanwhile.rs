@@ -122,7 +122,13 @@ fn a_run_that_is_interrupted_says_what_it_has_applied() {
 
 #[test]
 fn a_publication_whose_table_is_being_written_to_is_not_dropped_at_any_price() {
-    let capture = Capture::applied("written", &["t"]).copied(TABLE);
+    // new slots wait for all transactions of their server: those of other tests would wait for this one
+    let server = own_server();
+    let databases = Databases {
+        source: server.fresh_database("source"),
+        dest: fresh_database("written_dest"),
+    };
+    let capture = Capture::between(databases, &["t"], "upsert").copied(TABLE);
     let writer = Held::connect(&capture.databases.source);
     writer.sql("BEGIN; INSERT INTO t VALUES (11)");
     capture.cdc("drop", &["--yes"]).refused(&[

@@ -3,7 +3,6 @@
 use crate::proxy::{self, Fate};
 use crate::rehearsal::Rehearsal;
 use crate::session::Held;
-use crate::support::{fresh_database, sql};
 
 /// Waits until both workers have prepared.
 const BOTH_PREPARED: &str =
@@ -105,26 +104,22 @@ fn a_worker_whose_transaction_cannot_be_prepared_says_what_keeps_it() {
 }
 
 #[test]
-fn a_run_whose_name_is_taken_in_another_database_says_so_and_leaves_the_other_alone() {
-    let rehearsal = Rehearsal::with_table("taken_name", 4000).commit("two_phase");
-    let other = fresh_database("taken_name_other");
-    sql(&other, "CREATE TABLE o (id int)");
-    sql(
-        &other,
-        "BEGIN; INSERT INTO o VALUES (1); PREPARE TRANSACTION 'rb_bench:taken:0'",
-    );
-    rehearsal
-        .run(&["--run-id", "taken"])
-        .assert_failed(&[
-            "42710",
-            "a run of the same name is under way, or was left behind, in another database of this server (pg_prepared_xacts); \
-             wait for it, settle it with `rb-bench runs resolve`, or use another --run-id",
-        ]);
-    rehearsal.assert_untouched();
-    sql(&other, "COMMIT PREPARED 'rb_bench:taken:0'");
-    assert_eq!(sql(&other, "SELECT count(*) FROM o"), "1");
-    rehearsal.run(&["--run-id", "taken"]).assert_ok();
-    rehearsal.assert_complete();
+fn a_runs_name_is_its_databases_own() {
+    let first = Rehearsal::with_table("same_name", 4000).commit("two_phase");
+    first.run(&["--run-id", "before"]).assert_ok();
+    first.at_dest("TRUNCATE t");
+    let held = Held::connect(&first.dest);
+    held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
+    let running = first.start(&["--run-id", "same"]);
+    first.until_dest(BOTH_PREPARED);
+    running.kill();
+    held.sql("ROLLBACK");
+    let second = Rehearsal::with_table("same_name_again", 4000).commit("two_phase");
+    second.run(&["--run-id", "same"]).assert_ok();
+    second.assert_complete();
+    first.until_dest(BOTH_PREPARED);
+    first.run(&["--run-id", "same"]).assert_ok();
+    first.assert_complete();
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("share the log", "dup(2) that fails"),
     ("start a runtime", "epoll_create(2) that fails"),
     (
-        "the connection is in the middle of a COPY",
+        "the connection is lent already",
         "two uses of a session at once, which its owner excludes",
     ),
     (

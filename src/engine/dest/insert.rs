@@ -1,8 +1,9 @@
 //! Rows written with multi-row INSERT: the slow baseline, kept to compare COPY with.
 //!
 //! The source's COPY bytes are taken apart into values, and each value is bound as it came: the
-//! binary form of COPY is the binary form of a parameter, and so is the text form. A chunk's statement
-//! is parsed once for each number of rows it is sent with, which is one number but for its end.
+//! binary form of COPY is the binary form of a parameter, and so is the text form. A statement is parsed
+//! when it is to take another number of rows than the one before: at a chunk's beginning and at its end, and
+//! where wide rows make it take fewer.
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,9 @@ struct Insert {
     parser: RowParser,
     rows: Vec<Vec<Value>>,
     bytes: usize,
+    /// Rows that are sent together. Wide ones make it smaller for the whole chunk, for every number of rows is
+    /// a statement of its own.
+    most: usize,
     statement: Repeated,
     /// The rows that the statement takes; 0 before there is one.
     parsed: usize,
@@ -117,11 +121,13 @@ impl ChunkDestination for InsertDestination {
                 .map(|column| quote_ident(column))
                 .collect();
             self.waited = Duration::ZERO;
+            let shape = Shape {
+                into: insert_into(stream.loads_into()?, &columns),
+                columns: columns.len(),
+            };
             self.insert = Some(Insert {
-                shape: Shape {
-                    into: insert_into(stream.loads_into()?, &columns),
-                    columns: columns.len(),
-                },
+                most: shape.rows_a_statement(),
+                shape,
                 parser: RowParser::new(stream.format),
                 rows: Vec::new(),
                 bytes: 0,
@@ -148,8 +154,12 @@ impl ChunkDestination for InsertDestination {
                 }
                 insert.bytes += row.iter().flatten().map(Vec::len).sum::<usize>();
                 insert.rows.push(row);
-                if insert.rows.len() >= insert.shape.rows_a_statement() || insert.bytes >= MAX_BYTES
-                {
+                let is_wide = insert.bytes >= MAX_BYTES;
+                if is_wide {
+                    // one large value among small ones halves it and no more
+                    insert.most = insert.most.min(insert.rows.len().max(insert.most / 2));
+                }
+                if is_wide || insert.rows.len() >= insert.most {
                     let since = Instant::now();
                     insert.send().await?;
                     self.waited += since.elapsed();
@@ -170,7 +180,7 @@ impl ChunkDestination for InsertDestination {
             let since = Instant::now();
             insert.send().await?;
             self.waited += since.elapsed();
-            insert.statement.finish()?;
+            insert.statement.finish().await?;
             Ok(insert.written)
         })
     }

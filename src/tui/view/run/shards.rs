@@ -12,7 +12,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::Paragraph;
 
@@ -147,10 +146,6 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
     let theme = app.theme;
     let (name, spark) = widths(width);
     let state = shard.state(app.seen.phase);
-    let style = match state {
-        "dest wait" | "src wait" => theme.warning(),
-        _ => Style::new(),
-    };
     let workers = app.seen.shards.len().max(1) as f64;
     let part = shard.chunks as f64 * workers / (app.seen.totals.chunks_total.max(1) as f64);
     Line::from(vec![
@@ -165,10 +160,9 @@ fn row<'a>(app: &App, number: usize, shard: &ShardRow, width: usize) -> Line<'a>
             left(theme, &sparkline(app, shard, spark), spark),
             theme.after(),
         ),
-        Span::raw("  "),
-        Span::styled(left(theme, state, 9), style),
         Span::raw(format!(
-            " {} [{}]",
+            "  {} {} [{}]",
+            left(theme, state, 9),
             right(theme, &shard.chunks.to_string(), 4),
             theme.bar(part, 7)
         )),

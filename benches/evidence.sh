@@ -41,9 +41,9 @@ rows4      ${guard[*]} --arms one --iters 6 --profile small --rows 2000000
 rows16     ${guard[*]} --arms one --iters 6 --profile small --rows 8000000
 workers    tune --profile small --rows 2000000 --sweep 1,2,4,8,16 --rounds 5 --pairs 6
 lz4        ${guard[*]} ${pairs[*]} --profile large --before resources.parallelism=auto --after destination.config.toast_compression=lz4
-buffers    tune --profile small --rows 500000 --knob buffer_bytes=16384,65536,262144,1048576 --rounds 5 --pairs 10
-chunks     tune --profile small --rows 500000 --knob chunk_bytes=1048576,4194304,16777216,67108864 --rounds 5 --pairs 10
-commits    tune --profile small --rows 500000 --knob synchronous_commit=server,off --rounds 5 --pairs 10
+buffers    tune --profile small --rows 500000 --knob buffer_bytes=16384,65536,262144,1048576 --rounds 5 --pairs 6
+chunks     tune --profile small --rows 500000 --knob chunk_bytes=1048576,4194304,16777216,67108864 --rounds 5 --pairs 6
+commits    tune --profile small --rows 500000 --knob synchronous_commit=server,off --rounds 5 --pairs 6
 END
 }
 
@@ -156,7 +156,7 @@ main() {
     measure_peers </dev/null
   fi
   if [ "${wanted/ forwarder /}" != "$wanted" ] || { [ $# -eq 0 ] && [ -z "$(file_of forwarder)" ]; }; then
-    measure_arms forwarder small,medium ours,pass </dev/null
+    measure_arms forwarder small ours,pass </dev/null
   fi
   for name in $(sessions | awk '{ print $1 }') build workbench peers forwarder; do
     if [ -z "$(file_of "$name")" ]; then

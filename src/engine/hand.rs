@@ -394,12 +394,12 @@ impl Hand {
 
 /// What keeps a transaction from being prepared.
 fn explain_prepare(error: Error) -> Error {
-    match error.sqlstate() {
-        Some("0A000") => error.remedy(
+    if error.sqlstate() == Some("0A000") {
+        return error.remedy(
             "something in this transaction (a trigger's temporary table?) cannot be prepared; use commit: ledger",
-        ),
-        _ => error,
+        );
     }
+    error
 }
 
 /// The end of a worker that nobody listens to any more: whoever cancelled it knows why.

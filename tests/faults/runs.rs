@@ -4,6 +4,7 @@ use crate::ledger::killed_in_between;
 use crate::rehearsal::Rehearsal;
 use crate::session::{Held, role, terminate};
 use crate::support::sql;
+use crate::two_phase::killed_undecided;
 
 /// What `rb-bench runs` says of one run.
 fn told(rehearsal: &Rehearsal, run: &str) -> serde_json::Value {
@@ -87,18 +88,7 @@ fn a_run_that_died_undecided_is_listed_as_prepared_and_rolled_back_on_demand() {
 
 #[test]
 fn what_this_role_may_not_finish_is_told_as_the_statement_that_does() {
-    let mut rehearsal = Rehearsal::with_table("foreign_run", 4000).commit("two_phase");
-    // what is prepared has a name on the whole server, not in its database
-    rehearsal.run(&["--run-id", "first"]).assert_ok();
-    rehearsal.at_dest("TRUNCATE t");
-    let held = Held::connect(&rehearsal.dest);
-    held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
-    let running = rehearsal.start(&["--run-id", "foreign"]);
-    rehearsal.until_dest(
-        "SELECT count(*) = 2 FROM pg_prepared_xacts WHERE database = current_database()",
-    );
-    running.kill();
-    held.sql("ROLLBACK");
+    let mut rehearsal = killed_undecided("foreign_run", "foreign");
     rehearsal.until_dest(
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'rb-bench%'",
     );

@@ -8,18 +8,24 @@ use crate::session::Held;
 const BOTH_PREPARED: &str =
     "SELECT count(*) = 2 FROM pg_prepared_xacts WHERE database = current_database()";
 
-#[test]
-fn a_run_killed_before_the_decision_is_rolled_back_by_the_next() {
-    let rehearsal = Rehearsal::with_table("undecided", 4000).commit("two_phase");
+/// A run of this id that was killed when both workers had prepared and nothing was decided.
+pub(crate) fn killed_undecided(name: &str, run: &str) -> Rehearsal {
+    let rehearsal = Rehearsal::with_table(name, 4000).commit("two_phase");
     // a first run makes the ledger, on which the leader of the second can be held
     rehearsal.run(&["--run-id", "first"]).assert_ok();
     rehearsal.at_dest("TRUNCATE t");
     let held = Held::connect(&rehearsal.dest);
     held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
-    let running = rehearsal.start(&["--run-id", "second"]);
+    let running = rehearsal.start(&["--run-id", run]);
     rehearsal.until_dest(BOTH_PREPARED);
     running.kill();
     held.sql("ROLLBACK");
+    rehearsal
+}
+
+#[test]
+fn a_run_killed_before_the_decision_is_rolled_back_by_the_next() {
+    let rehearsal = killed_undecided("undecided", "second");
     rehearsal
         .run(&["--run-id", "third"])
         .assert_ok()
@@ -105,15 +111,7 @@ fn a_worker_whose_transaction_cannot_be_prepared_says_what_keeps_it() {
 
 #[test]
 fn a_runs_name_is_its_databases_own() {
-    let first = Rehearsal::with_table("same_name", 4000).commit("two_phase");
-    first.run(&["--run-id", "before"]).assert_ok();
-    first.at_dest("TRUNCATE t");
-    let held = Held::connect(&first.dest);
-    held.sql("BEGIN; LOCK TABLE rb_bench.runs IN SHARE MODE");
-    let running = first.start(&["--run-id", "same"]);
-    first.until_dest(BOTH_PREPARED);
-    running.kill();
-    held.sql("ROLLBACK");
+    let first = killed_undecided("same_name", "same");
     let second = Rehearsal::with_table("same_name_again", 4000).commit("two_phase");
     second.run(&["--run-id", "same"]).assert_ok();
     second.assert_complete();
